@@ -1,0 +1,150 @@
+import { Buffer } from "node:buffer";
+import { TransportError } from "../errors.ts";
+import {
+  checkRoutingId,
+  type ResolvedSocketOptions,
+  resolveSocketOptions,
+} from "./socket-options.ts";
+import type {
+  DealerOptions,
+  DealerSocket,
+  RouterSocket,
+  SocketOptions,
+  Transport,
+} from "./transport.ts";
+import { ZeromqDealer, ZeromqRouter } from "./zeromq-socket.ts";
+
+/** ZMQ_ROUTING_ID: reached by its number, as the addon's own property takes only text. */
+const routingIdOption = 5;
+/** ZMQ_ROUTER_NOTIFY, one of libzmq's draft options, and its value for "when a peer disconnects". */
+const routerNotifyOption = 97;
+const notifyDisconnect = 2;
+
+/**
+ * The most messages that libzmq itself keeps for a DEALER's connection. The bound proper is this
+ * library's outbound buffer; libzmq's needs to hold no more than what keeps its I/O thread busy.
+ */
+const dealerPipe = 64;
+
+/** The addon's protected setters, by option number. */
+interface RawOptions {
+  setInt32Option(option: number, value: number): void;
+  setStringOption(option: number, value: Uint8Array): void;
+}
+
+/**
+ * Sockets of libzmq, through the npm package `zeromq`: the reference implementation, over `tcp://`
+ * and `ipc://`, on Node. The package is loaded when the first socket is opened.
+ *
+ * What is particular to it:
+ * - `sendHighWaterMark` bounds a DEALER's own buffer (which also never holds more than 8 MiB);
+ *   libzmq keeps up to 64 messages more for each connection. A ROUTER's messages go to libzmq at
+ *   once, which keeps `sendHighWaterMark` for each peer; beyond it they come back as `unroutable`.
+ * - `receiveHighWaterMark` is shared out between libzmq, for each peer, and the socket, for all.
+ * - libzmq checks `maxMessageSize` for each frame, and disconnects who exceeds it. A message whose
+ *   frames exceed it only together is dropped and reported, its sender stays connected.
+ * - A ROUTER hears of a peer with its first message, and takes a message that is one empty frame
+ *   for the peer's departure: libzmq reports departures in that form.
+ * - Heartbeats (PING every 5 s, 15 s of silence end a connection) need the socket to be read: libzmq
+ *   sees no answer behind a full queue, so a peer kept waiting for longer than that is disconnected
+ *   and what it had in transit is lost.
+ * - It binds to addresses, interface names and `*`, not to host names.
+ * - Binding to an `ipc://` path takes it over from a socket that is already bound there.
+ *
+ * @returns The transport.
+ */
+export function zeromq(): Transport {
+  return {
+    name: "zeromq",
+    schemes: ["tcp", "ipc"],
+    tracksPeers: false,
+    dealer: openDealer,
+    router: openRouter,
+  };
+}
+
+async function openDealer(options: DealerOptions = {}): Promise<DealerSocket> {
+  const settings = resolveSocketOptions(options);
+  const routingId = checkRoutingId(options.routingId);
+  const addon = await load();
+  return opened("DEALER", () => {
+    const native = new addon.Dealer({
+      ...nativeOptions(settings),
+      sendHighWaterMark: Math.min(dealerPipe, settings.sendHighWaterMark),
+    });
+    if (routingId !== undefined) {
+      raw(native).setStringOption(routingIdOption, Buffer.from(routingId));
+    }
+    return new ZeromqDealer(native, settings);
+  });
+}
+
+async function openRouter(options: SocketOptions = {}): Promise<RouterSocket> {
+  const settings = resolveSocketOptions(options);
+  const addon = await load();
+  return opened("ROUTER", () => {
+    const native = new addon.Router({
+      ...nativeOptions(settings),
+      sendHighWaterMark: settings.sendHighWaterMark,
+      mandatory: true,
+      // Each send is tried at once and never waits, so a slow peer holds up no other.
+      sendTimeout: 0,
+    });
+    const notified = addon.capability.draft === true;
+    if (notified) raw(native).setInt32Option(routerNotifyOption, notifyDisconnect);
+    return new ZeromqRouter(native, settings, notified);
+  });
+}
+
+function opened<Opened>(kind: string, open: () => Opened): Opened {
+  try {
+    return open();
+  } catch (error) {
+    throw new TransportError(
+      "TRANSPORT_FAILED",
+      `Cannot open a ${kind} socket: ${(error as Error).message}`,
+      { cause: error },
+    );
+  }
+}
+
+/** What both kinds of socket have; an option that a kind lacks would crash the process at exit. */
+function nativeOptions(settings: ResolvedSocketOptions) {
+  return {
+    // Never the addon's own default, for ever: a process must be able to exit.
+    linger: Math.round(settings.linger),
+    receiveHighWaterMark: Math.ceil(settings.receiveHighWaterMark / 2),
+    maxMessageSize: settings.maxMessageSize,
+    reconnectInterval: 100,
+    reconnectMaxInterval: 5000,
+    connectTimeout: 5000,
+    handshakeInterval: 5000,
+    heartbeatInterval: 5000,
+    heartbeatTimeout: 15_000,
+    heartbeatTimeToLive: 15_000,
+  };
+}
+
+function raw(native: unknown): RawOptions {
+  return native as RawOptions;
+}
+
+async function load(): Promise<typeof import("zeromq")> {
+  for (const runtime of ["Deno", "Bun"]) {
+    if (runtime in globalThis) {
+      throw new TransportError(
+        "TRANSPORT_UNAVAILABLE",
+        `Cannot use the transport zeromq: its native addon does not work on ${runtime}. Use another transport, or Node`,
+      );
+    }
+  }
+  try {
+    return await import("zeromq");
+  } catch (error) {
+    throw new TransportError(
+      "TRANSPORT_UNAVAILABLE",
+      'Cannot use the transport zeromq: the npm package "zeromq" could not be loaded. Install it (npm install zeromq) and let its install script run, or use another transport',
+      { cause: error },
+    );
+  }
+}
