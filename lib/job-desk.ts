@@ -134,7 +134,9 @@ export class JobDesk implements Jobs {
       clearTimeout(deadline);
     }
     for (const job of this.#open) {
-      job.cancel(new ClosedError(`Cannot wait for the job: a close waits ${drain} ms, then ends it`));
+      job.cancel(
+        new ClosedError(`Cannot wait for the job: a close waits ${drain} ms, then ends it`),
+      );
     }
     await release(aborted || this.#failure !== undefined);
     for (const job of this.#open) job.end();

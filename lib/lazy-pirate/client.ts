@@ -148,7 +148,14 @@ export function lazyPirate(endpoint: string, options: LazyPirateOptions = {}): L
   const maxMessageSize = count("maxMessageSize", options.maxMessageSize, 4_194_304, 1);
   checkEndpoint(endpoint, "connect", transport);
 
-  const counters = { requests: 0, replies: 0, retries: 0, lateReplies: 0, malformedReplies: 0, reopened: 0 };
+  const counters = {
+    requests: 0,
+    replies: 0,
+    retries: 0,
+    lateReplies: 0,
+    malformedReplies: 0,
+    reopened: 0,
+  };
   const calls = new Set<AbortController>();
   let settled: (() => void) | undefined;
   let connecting: Promise<Connection> | undefined;

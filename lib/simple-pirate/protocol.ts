@@ -34,7 +34,9 @@ export function decodeWorkerMessage(frames: Frames): WorkerMessage {
   const outer = splitEnvelope(frames);
   if (outer === undefined || outer.envelope.length !== 0) return malformed;
   const first = outer.body[0] as Uint8Array;
-  if (outer.body.length === 1) return first.byteLength === 1 && first[0] === 1 ? { type: "ready" } : malformed;
+  if (outer.body.length === 1) {
+    return first.byteLength === 1 && first[0] === 1 ? { type: "ready" } : malformed;
+  }
   const inner = splitEnvelope(outer.body);
   if (inner?.envelope.length !== 1 || first.byteLength !== jobIdBytes) return malformed;
   const view = new DataView(first.buffer, first.byteOffset, first.byteLength);

@@ -4,7 +4,12 @@ import { Gate } from "../gate.ts";
 import { observer } from "../observe.ts";
 import { checkEndpoint, count, duration } from "../options.ts";
 import { defaultTransport } from "../transport/default.ts";
-import type { RouterEvent, RouterSocket, Transport, TransportEvent } from "../transport/transport.ts";
+import type {
+  RouterEvent,
+  RouterSocket,
+  Transport,
+  TransportEvent,
+} from "../transport/transport.ts";
 import {
   type QueueInput,
   QueueMachine,

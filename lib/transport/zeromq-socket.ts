@@ -331,6 +331,15 @@ export class ZeromqDealer extends ZeromqSocket<DealerEvent> implements DealerSoc
     return true;
   }
 
+  withdraw(frames: Frames): boolean {
+    // The first is with libzmq already.
+    const at = this.#outbound.indexOf(frames, 1);
+    if (at < 0) return false;
+    this.#outbound.splice(at, 1);
+    this.#outboundBytes -= byteLengthOf(frames);
+    return true;
+  }
+
   writable(): Promise<void> {
     if (this.closed || !this.#full(0)) return Promise.resolve();
     return (this.#space ??= signal()).promise;

@@ -57,7 +57,6 @@ export function zeromq(): Transport {
   return {
     name: "zeromq",
     schemes: ["tcp", "ipc"],
-    tracksPeers: false,
     dealer: openDealer,
     router: openRouter,
   };

@@ -33,7 +33,10 @@ export class Hub<Event> implements Socket<Event>, PipeOwner {
   readonly #ends = new Set<PipeEnd>();
   /** Which of the ends this side dialled, and where. */
   readonly #dialled = new Map<PipeEnd, string>();
-  readonly #inbox = new FairQueue<PipeEnd, { readonly event: Event; readonly isMessage: boolean }>();
+  readonly #inbox = new FairQueue<
+    PipeEnd,
+    { readonly event: Event; readonly isMessage: boolean }
+  >();
   readonly #readable = new Gate();
   readonly #emptied = new Gate();
   readonly #undo = new Set<() => void>();

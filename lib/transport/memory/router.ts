@@ -12,7 +12,13 @@ export class MemoryRouter extends Hub<RouterEvent> implements RouterSocket {
     super(host, network, options, {
       admit: (end, chosen) => {
         if (chosen === undefined) {
-          end.routingId = new Uint8Array([0, ++generated >>> 24, generated >> 16, generated >> 8, generated]);
+          end.routingId = new Uint8Array([
+            0,
+            ++generated >>> 24,
+            generated >> 16,
+            generated >> 8,
+            generated,
+          ]);
           return undefined;
         }
         const key = chosen.join();
