@@ -12,15 +12,20 @@ import type {
   Socket,
 } from "./transport.ts";
 
-/** What is used of the addon's sockets; they allow one pending receive and one pending send. */
+/**
+ * What is used of the addon's sockets. They allow one pending receive. Sends never pend: `sendTimeout`
+ * is 0, as a send that waits and a receive that waits can take each other's wake-up, and stall.
+ */
 export interface NativeSocket {
   readonly events: { receive(): Promise<MonitorEvent>; close(): void };
   readonly lastEndpoint: string | null;
+  /** Not to be looked at while a receive is pending, which may then miss its wake-up. */
   readonly readable: boolean;
   ipv6: boolean;
   linger: number;
   bindSync(endpoint: string): void;
   connect(endpoint: string): void;
+  disconnect(endpoint: string): void;
   close(): void;
   receive(): Promise<Uint8Array[]>;
   send(frames: Uint8Array[]): Promise<void>;
@@ -40,6 +45,8 @@ const turn = 256;
 const batch = 64;
 /** The most bytes that wait in a DEALER's outbound buffer. */
 const maxOutboundBytes = 8 * 1024 * 1024;
+/** The longest time in milliseconds between two attempts to send, while libzmq has no room. */
+const maxRetryDelay = 16;
 /** How long libzmq gets to say that it tries again, before it is taken to have given up. */
 const reviveAfter = 1000;
 /** How long libzmq gets to close a socket once the linger is over. */
@@ -171,6 +178,17 @@ abstract class ZeromqSocket<Event> implements Socket<Event> {
     this.#arrival = undefined;
   }
 
+  /** Calls {@linkcode ZeromqSocket.drained} when no message is on its way; else that comes anyway. */
+  protected async settle(): Promise<void> {
+    // The last messages of a connection can follow the news of its end: two turns, so that one poll
+    // lies between. To look at `readable` instead would swallow the wake-up of the pending receive.
+    await nextTurn();
+    await nextTurn();
+    if (this.closed || this.taking || this.inbound.length >= this.#capacity) return;
+    this.drained();
+    this.wake();
+  }
+
   /** Whether the message is over the bound; libzmq only looks at each frame. */
   protected oversized(frames: Frames): boolean {
     const size = byteLengthOf(frames);
@@ -281,6 +299,8 @@ abstract class ZeromqSocket<Event> implements Socket<Event> {
     const reason = "the peer broke the protocol, or a bound";
     this.settings.observe({ type: "connectFailed", endpoint, reason, delay: 0 });
     try {
+      // Without this, libzmq holds the endpoint to be connected.
+      this.native.disconnect(endpoint);
       this.native.connect(endpoint);
     } catch {
       this.#ended.set(endpoint, setTimeout(() => this.#reopen(endpoint), reviveAfter));
@@ -311,6 +331,8 @@ export class ZeromqDealer extends ZeromqSocket<DealerEvent> implements DealerSoc
   #outbound: Frames[] = [];
   #outboundBytes = 0;
   #sending = false;
+  #stirred: Signal | undefined;
+  /** Set while a send was refused, and there is not yet room again. */
   #space: Signal | undefined;
   #flushed: Signal | undefined;
   #released = false;
@@ -324,7 +346,10 @@ export class ZeromqDealer extends ZeromqSocket<DealerEvent> implements DealerSoc
   send(frames: Frames): boolean {
     if (this.closed) return false;
     const size = byteLengthOf(frames);
-    if (this.#full(size)) return false;
+    if (this.#full(size)) {
+      this.#space ??= signal();
+      return false;
+    }
     this.#outbound.push(frames);
     this.#outboundBytes += size;
     if (!this.#sending) void this.#sendAll();
@@ -332,8 +357,7 @@ export class ZeromqDealer extends ZeromqSocket<DealerEvent> implements DealerSoc
   }
 
   writable(): Promise<void> {
-    if (this.closed || !this.#full(0)) return Promise.resolve();
-    return (this.#space ??= signal()).promise;
+    return this.closed || this.#space === undefined ? Promise.resolve() : this.#space.promise;
   }
 
   protected override arrived(frames: Uint8Array[]): void {
@@ -342,6 +366,7 @@ export class ZeromqDealer extends ZeromqSocket<DealerEvent> implements DealerSoc
       else this.#early++;
       this.#join();
     }
+    this.#stirred?.resolve();
     if (!this.oversized(frames)) this.inbound.push({ type: "message", frames });
   }
 
@@ -367,7 +392,7 @@ export class ZeromqDealer extends ZeromqSocket<DealerEvent> implements DealerSoc
     } else {
       return;
     }
-    void this.#tell();
+    void this.settle();
   }
 
   protected override async flush(delay: number): Promise<void> {
@@ -377,6 +402,7 @@ export class ZeromqDealer extends ZeromqSocket<DealerEvent> implements DealerSoc
       await within(this.#flushed.promise, delay);
     }
     this.#released = true;
+    this.#stirred?.resolve();
   }
 
   #full(size: number): boolean {
@@ -388,16 +414,19 @@ export class ZeromqDealer extends ZeromqSocket<DealerEvent> implements DealerSoc
   async #sendAll(): Promise<void> {
     this.#sending = true;
     let sinceTurn = 0;
-    for (let frames; (frames = this.#outbound[0]) !== undefined;) {
+    let refusals = 0;
+    for (let frames; !this.#released && (frames = this.#outbound[0]) !== undefined;) {
+      const size = byteLengthOf(frames);
       try {
         await this.native.send(frames as Uint8Array[]);
       } catch {
-        // It waits for a peer without a time limit, so it fails only with the socket.
-        break;
+        // Every peer's queue is full, or nobody is there yet.
+        await this.#retry(refusals++);
+        continue;
       }
-      if (this.#released) break;
+      refusals = 0;
       this.#outbound.shift();
-      this.#outboundBytes -= byteLengthOf(frames);
+      this.#outboundBytes -= size;
       if (
         this.#space !== undefined &&
         this.#outbound.length <= this.settings.sendHighWaterMark / 2 &&
@@ -415,16 +444,16 @@ export class ZeromqDealer extends ZeromqSocket<DealerEvent> implements DealerSoc
     this.#flushed?.resolve();
   }
 
-  /** Tells what is held, unless messages are to be read first. */
-  async #tell(): Promise<void> {
-    // libzmq reports the end of a connection a moment before it hands over the last messages.
-    await nextTurn();
-    if (this.closed || this.taking || this.native.readable) return;
-    this.drained();
-    this.wake();
+  /** Waits before the next attempt; the addon tells of room only to a send that is pending. */
+  async #retry(refusals: number): Promise<void> {
+    if (refusals < 4) return await nextTurn();
+    this.#stirred = signal();
+    await within(this.#stirred.promise, Math.min(maxRetryDelay, 2 ** (refusals - 4)));
+    this.#stirred = undefined;
   }
 
   #join(): void {
+    this.#stirred?.resolve();
     this.#connections++;
     this.inbound.push({ type: "joined" });
   }
@@ -516,7 +545,7 @@ export class ZeromqRouter extends ZeromqSocket<RouterEvent> implements RouterSoc
     if (codeOf(error) === "EHOSTUNREACH" && peer.connected) {
       peer.connected = false;
       this.#departing.add(peer);
-      if (!this.taking && !this.native.readable) this.drained();
+      void this.settle();
     }
     this.wake();
   }

@@ -21,10 +21,12 @@ const routerNotifyOption = 97;
 const notifyDisconnect = 2;
 
 /**
- * The most messages that libzmq itself keeps for a DEALER's connection. The bound proper is this
- * library's outbound buffer; libzmq's needs to hold no more than what keeps its I/O thread busy.
+ * The most messages that libzmq itself keeps for a DEALER's connection: enough to keep its I/O thread
+ * busy, few since it knows no bound in bytes. The bound proper is this library's outbound buffer.
+ * (It cannot follow the size of the messages: a high-water mark that is lowered later can stall, as
+ * the reading side reports progress by the old one.)
  */
-const dealerPipe = 64;
+const dealerPipe = 128;
 
 /** The addon's protected setters, by option number. */
 interface RawOptions {
@@ -38,7 +40,7 @@ interface RawOptions {
  *
  * What is particular to it:
  * - `sendHighWaterMark` bounds a DEALER's own buffer (which also never holds more than 8 MiB);
- *   libzmq keeps up to 64 messages more for each connection. A ROUTER's messages go to libzmq at
+ *   libzmq keeps up to 128 messages more for each connection. A ROUTER's messages go to libzmq at
  *   once, which keeps `sendHighWaterMark` for each peer; beyond it they come back as `unroutable`.
  * - `receiveHighWaterMark` is shared out between libzmq, for each peer, and the socket, for all.
  * - libzmq checks `maxMessageSize` for each frame, and disconnects who exceeds it. A message whose
@@ -87,8 +89,6 @@ async function openRouter(options: SocketOptions = {}): Promise<RouterSocket> {
       ...nativeOptions(settings),
       sendHighWaterMark: settings.sendHighWaterMark,
       mandatory: true,
-      // Each send is tried at once and never waits, so a slow peer holds up no other.
-      sendTimeout: 0,
     });
     const notified = addon.capability.draft === true;
     if (notified) raw(native).setInt32Option(routerNotifyOption, notifyDisconnect);
@@ -113,6 +113,8 @@ function nativeOptions(settings: ResolvedSocketOptions) {
   return {
     // Never the addon's own default, for ever: a process must be able to exit.
     linger: Math.round(settings.linger),
+    // Each send is tried at once and never waits, so that a slow peer holds up no other.
+    sendTimeout: 0,
     receiveHighWaterMark: Math.ceil(settings.receiveHighWaterMark / 2),
     maxMessageSize: settings.maxMessageSize,
     reconnectInterval: 100,
