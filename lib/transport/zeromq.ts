@@ -12,7 +12,8 @@ import type {
   SocketOptions,
   Transport,
 } from "./transport.ts";
-import { ZeromqDealer, ZeromqRouter } from "./zeromq-socket.ts";
+import { ZeromqDealer } from "./zeromq-dealer.ts";
+import { ZeromqRouter } from "./zeromq-router.ts";
 
 /** ZMQ_ROUTING_ID: reached by its number, as the addon's own property takes only text. */
 const routingIdOption = 5;
@@ -50,7 +51,6 @@ interface RawOptions {
  * - Heartbeats (PING every 5 s, 15 s of silence end a connection) need the socket to be read: libzmq
  *   sees no answer behind a full queue, so a peer kept waiting for longer than that is disconnected
  *   and what it had in transit is lost.
- * - It binds to addresses, interface names and `*`, not to host names.
  * - Binding to an `ipc://` path takes it over from a socket that is already bound there.
  *
  * @returns The transport.
@@ -141,7 +141,10 @@ async function load(): Promise<typeof import("zeromq")> {
     }
   }
   try {
-    return await import("zeromq");
+    const addon = await import("zeromq");
+    // Each socket takes three of libzmq's, with its monitor: by default 341 would be the most.
+    addon.context.maxSockets = addon.context.maxSocketsLimit;
+    return addon;
   } catch (error) {
     throw new TransportError(
       "TRANSPORT_UNAVAILABLE",
