@@ -10,11 +10,6 @@ export interface Transport {
   /** The endpoint schemes that it carries, such as `["tcp", "ipc"]`. */
   readonly schemes: readonly string[];
   /**
-   * Whether a message that was accepted while no peer was joined stays unsent until one is. Where it
-   * is true, a request whose peer never joined certainly never ran.
-   */
-  readonly tracksPeers: boolean;
-  /**
    * Opens a DEALER socket.
    *
    * @param options How it behaves.
@@ -184,6 +179,14 @@ export interface DealerSocket extends Socket<DealerEvent> {
    * @returns False when the bound is reached (the message was not taken) or the socket is closed.
    */
   send(frames: Frames): boolean;
+  /**
+   * Takes back a message that no connection has been given yet.
+   *
+   * @param frames The very list that {@linkcode DealerSocket.send} took.
+   * @returns True when it was taken back: it certainly was not and will not be sent. False when it was
+   * sent, may have been, or the transport cannot tell.
+   */
+  withdraw(frames: Frames): boolean;
   /**
    * Waits until {@linkcode DealerSocket.send} may succeed again, or the socket is closed.
    *

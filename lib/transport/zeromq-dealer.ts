@@ -20,6 +20,8 @@ export class ZeromqDealer extends ZeromqSocket<DealerEvent> implements DealerSoc
   #outbound: Frames[] = [];
   #outboundBytes = 0;
   #sending = false;
+  /** Whether libzmq is being given the first message, and has not yet said that it took it. */
+  #offering = false;
   #stirred: Signal | undefined;
   /** Set while a send was refused, and there is not yet room again. */
   #space: Signal | undefined;
@@ -42,6 +44,15 @@ export class ZeromqDealer extends ZeromqSocket<DealerEvent> implements DealerSoc
     this.#outbound.push(frames);
     this.#outboundBytes += size;
     if (!this.#sending) void this.#sendAll();
+    return true;
+  }
+
+  withdraw(frames: Frames): boolean {
+    // The first may be with libzmq already while it is being offered.
+    const at = this.#outbound.indexOf(frames, this.#offering ? 1 : 0);
+    if (at < 0) return false;
+    this.#outbound.splice(at, 1);
+    this.#freed(byteLengthOf(frames));
     return true;
   }
 
@@ -75,9 +86,9 @@ export class ZeromqDealer extends ZeromqSocket<DealerEvent> implements DealerSoc
         this.#early--;
         return;
       }
-      this.#held.push({ type: "joined" });
+      note(this.#held, "joined");
     } else if (type === "disconnect" && !refused) {
-      this.#held.push({ type: "left" });
+      note(this.#held, "left");
     } else {
       return;
     }
@@ -100,30 +111,36 @@ export class ZeromqDealer extends ZeromqSocket<DealerEvent> implements DealerSoc
       length > 0 && this.#outboundBytes + size > maxOutboundBytes;
   }
 
+  #freed(size: number): void {
+    this.#outboundBytes -= size;
+    if (
+      this.#space !== undefined &&
+      this.#outbound.length <= this.settings.sendHighWaterMark / 2 &&
+      this.#outboundBytes <= maxOutboundBytes / 2
+    ) {
+      this.#space.resolve();
+      this.#space = undefined;
+    }
+  }
+
   async #sendAll(): Promise<void> {
     this.#sending = true;
     let sinceTurn = 0;
     let refusals = 0;
     for (let frames; !this.#released && (frames = this.#outbound[0]) !== undefined;) {
-      const size = byteLengthOf(frames);
+      this.#offering = true;
       try {
         await this.native.send([...frames]);
       } catch {
         // Every peer's queue is full, or nobody is there yet.
+        this.#offering = false;
         await this.#retry(refusals++);
         continue;
       }
+      this.#offering = false;
       refusals = 0;
       this.#outbound.shift();
-      this.#outboundBytes -= size;
-      if (
-        this.#space !== undefined &&
-        this.#outbound.length <= this.settings.sendHighWaterMark / 2 &&
-        this.#outboundBytes <= maxOutboundBytes / 2
-      ) {
-        this.#space.resolve();
-        this.#space = undefined;
-      }
+      this.#freed(byteLengthOf(frames));
       if (++sinceTurn >= turn) {
         sinceTurn = 0;
         await nextTurn();
@@ -144,18 +161,19 @@ export class ZeromqDealer extends ZeromqSocket<DealerEvent> implements DealerSoc
   #join(): void {
     this.#stirred?.resolve();
     this.#connections++;
-    this.inbound.push({ type: "joined" });
+    note(this.inbound, "joined");
   }
 
   #leave(): void {
     if (this.#connections === 0) return;
     this.#connections--;
-    // A connection that comes and goes while nobody reads leaves one trace, not an endless list.
-    const { length } = this.inbound;
-    if (this.inbound[length - 1]?.type === "joined" && this.inbound[length - 2]?.type === "left") {
-      this.inbound.pop();
-    } else {
-      this.inbound.push({ type: "left" });
-    }
+    note(this.inbound, "left");
   }
+}
+
+/** Adds to a list. Connections that come and go while nobody reads leave one trace, not many. */
+function note(events: DealerEvent[], type: "joined" | "left"): void {
+  const [before, last] = events.slice(-2);
+  if (type === "left" && last?.type === "joined" && before?.type === "left") events.pop();
+  else events.push({ type });
 }

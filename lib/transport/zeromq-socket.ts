@@ -6,14 +6,14 @@ import { checkLinger, type ResolvedSocketOptions } from "./socket-options.ts";
 import type { Socket } from "./transport.ts";
 
 /**
- * What is used of the addon's sockets. They allow one pending receive. Sends never pend: `sendTimeout`
- * is 0, as a send that waits and a receive that waits can take each other's wake-up, and stall.
+ * What is used of the addon's sockets. They allow one pending receive. Nothing else may wait for
+ * libzmq or ask it for its state (so `sendTimeout` is 0, and neither `readable` nor `writable` is
+ * here): each look swallows the wake-up that libzmq gives for both directions, and the receive would
+ * miss its message.
  */
 export interface NativeSocket {
   readonly events: { receive(): Promise<MonitorEvent>; close(): void };
   readonly lastEndpoint: string | null;
-  /** Not to be looked at while a receive is pending, which may then miss its wake-up. */
-  readonly readable: boolean;
   ipv6: boolean;
   linger: number;
   bindSync(endpoint: string): void;
@@ -34,10 +34,10 @@ export interface MonitorEvent {
 
 /** Messages handled before timers and I/O get their turn: promises that are ready would starve them. */
 export const turn = 256;
-/** Messages after which the consumer is woken, though more are there. */
-const batch = 64;
 /** How long libzmq gets to say that it tries again, before it is taken to have given up. */
 const reviveAfter = 1000;
+/** What `setTimeout` can wait for; beyond, it fires at once. */
+const longestTimer = 2_147_483_647;
 /** How long libzmq gets to close a socket once the linger is over. */
 const closeGrace = 1000;
 
@@ -67,7 +67,7 @@ export function nextTurn(): Promise<void> {
 export async function within(promise: Promise<void>, delay: number): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, delay);
+    timer = setTimeout(resolve, Math.min(delay, longestTimer));
   });
   await Promise.race([promise, late]);
   clearTimeout(timer);
@@ -77,8 +77,6 @@ export async function within(promise: Promise<void>, delay: number): Promise<voi
 export abstract class ZeromqSocket<Event> implements Socket<Event> {
   protected readonly native: NativeSocket;
   protected readonly settings: ResolvedSocketOptions;
-  /** Whether a message is on its way from libzmq to {@linkcode ZeromqSocket.arrived}. */
-  protected taking = false;
   protected inbound: Event[] = [];
   /** The most events that wait here; libzmq keeps the other half of the high-water mark. */
   readonly #capacity: number;
@@ -88,7 +86,14 @@ export abstract class ZeromqSocket<Event> implements Socket<Event> {
   /** Connections that ended, until libzmq says that it opens them again. */
   readonly #ended = new Map<string, ReturnType<typeof setTimeout>>();
   readonly #gone: Signal = signal();
+  /** Whether libzmq is asked for a message; at the end of a turn, that it had none left. */
+  #receiving = false;
+  #received = 0;
+  #settling = false;
+  /** What {@linkcode ZeromqSocket.settle} counts from. */
+  #settleFrom = 0;
   #arrival: Signal | undefined;
+  #waking = false;
   #room: Signal | undefined;
   #closing: Promise<void> | undefined;
 
@@ -103,7 +108,7 @@ export abstract class ZeromqSocket<Event> implements Socket<Event> {
 
   /** Makes events of a message. */
   protected abstract arrived(frames: Frames): void;
-  /** Learns that libzmq had no further message just now. */
+  /** Learns that what was held until earlier messages are taken can be told. */
   protected abstract drained(): void;
   /** Learns what the monitor said. */
   protected abstract noticed(event: MonitorEvent): void;
@@ -140,6 +145,7 @@ export abstract class ZeromqSocket<Event> implements Socket<Event> {
   }
 
   receive(limit: number = Infinity): readonly Event[] {
+    if (this.closed) return [];
     let taken = this.inbound;
     if (limit < taken.length) taken = this.inbound.splice(0, limit);
     else this.inbound = [];
@@ -169,17 +175,30 @@ export abstract class ZeromqSocket<Event> implements Socket<Event> {
 
   /** Wakes whoever waits for something to read. */
   protected wake(): void {
+    this.#waking = false;
+    if (this.inbound.length === 0 && !this.closed) return;
     this.#arrival?.resolve();
     this.#arrival = undefined;
   }
 
-  /** Calls {@linkcode ZeromqSocket.drained} when no message is on its way; else that comes anyway. */
+  /** Calls {@linkcode ZeromqSocket.drained} once all that arrived before now has been taken. */
   protected async settle(): Promise<void> {
-    // The last messages of a connection can follow the news of its end: two turns, so that one poll
-    // lies between. To look at `readable` instead would swallow the wake-up of the pending receive.
-    await nextTurn();
-    await nextTurn();
-    if (this.closed || this.taking || this.inbound.length >= this.#capacity) return;
+    this.#settleFrom = this.#received;
+    if (this.#settling) return;
+    this.#settling = true;
+    for (let settled = false; !settled && !this.closed;) {
+      if (this.#room !== undefined) await this.#room.promise;
+      const before = this.#received;
+      // Two turns, so that one poll lies between: libzmq can hand over the last messages of a
+      // connection a moment after it reported the end.
+      await nextTurn();
+      await nextTurn();
+      // Where messages never cease, no more than the high-water mark can have arrived before.
+      settled = this.#receiving && this.#received === before ||
+        this.#received - this.#settleFrom >= this.settings.receiveHighWaterMark;
+    }
+    this.#settling = false;
+    if (this.closed) return;
     this.drained();
     this.wake();
   }
@@ -219,28 +238,28 @@ export abstract class ZeromqSocket<Event> implements Socket<Event> {
 
   async #take(): Promise<void> {
     let sinceTurn = 0;
-    let sinceWake = 0;
     while (!this.closed) {
       if (this.inbound.length >= this.#capacity) {
-        this.wake();
         await (this.#room = signal()).promise;
         continue;
       }
       let frames: Frames;
+      this.#receiving = true;
       try {
         frames = (await this.native.receive()).map(plain);
       } catch {
         // It ends with the socket: there is no time limit on a receive that could end it otherwise.
         return;
       }
+      this.#receiving = false;
       if (this.closed) return;
-      this.arrived(frames);
-      this.taking = this.native.readable;
-      if (!this.taking) this.drained();
-      if (!this.taking || ++sinceWake >= batch) {
-        sinceWake = 0;
-        if (this.inbound.length > 0) this.wake();
+      this.#received++;
+      // What one turn of the event loop brings is one batch.
+      if (this.#arrival !== undefined && !this.#waking) {
+        this.#waking = true;
+        setImmediate(() => this.wake());
       }
+      this.arrived(frames);
       if (++sinceTurn >= turn) {
         sinceTurn = 0;
         await nextTurn();

@@ -44,10 +44,12 @@ interface RawOptions {
  *   libzmq keeps up to 128 messages more for each connection. A ROUTER's messages go to libzmq at
  *   once, which keeps `sendHighWaterMark` for each peer; beyond it they come back as `unroutable`.
  * - `receiveHighWaterMark` is shared out between libzmq, for each peer, and the socket, for all.
- * - libzmq checks `maxMessageSize` for each frame, and disconnects who exceeds it. A message whose
- *   frames exceed it only together is dropped and reported, its sender stays connected.
+ * - libzmq checks `maxMessageSize` (but at least 4096 bytes) for each frame, and disconnects who
+ *   exceeds it. A message that exceeds it only as a whole is dropped and reported; its sender stays
+ *   connected.
  * - A ROUTER hears of a peer with its first message, and takes a message that is one empty frame
- *   for the peer's departure: libzmq reports departures in that form.
+ *   for the peer's departure: libzmq reports departures in that form. (Where the addon was built
+ *   without libzmq's draft options, only a message that cannot be sent shows a departure.)
  * - Heartbeats (PING every 5 s, 15 s of silence end a connection) need the socket to be read: libzmq
  *   sees no answer behind a full queue, so a peer kept waiting for longer than that is disconnected
  *   and what it had in transit is lost.
@@ -59,7 +61,6 @@ export function zeromq(): Transport {
   return {
     name: "zeromq",
     schemes: ["tcp", "ipc"],
-    tracksPeers: false,
     dealer: openDealer,
     router: openRouter,
   };
@@ -113,10 +114,12 @@ function nativeOptions(settings: ResolvedSocketOptions) {
   return {
     // Never the addon's own default, for ever: a process must be able to exit.
     linger: Math.round(settings.linger),
-    // Each send is tried at once and never waits, so that a slow peer holds up no other.
+    // Each send is tried at once and never waits: a slow peer holds up no other, and a send that
+    // waited could keep a receive that waits from its message.
     sendTimeout: 0,
     receiveHighWaterMark: Math.ceil(settings.receiveHighWaterMark / 2),
-    maxMessageSize: settings.maxMessageSize,
+    // It bounds the commands of the handshake too.
+    maxMessageSize: Math.max(settings.maxMessageSize, 4096),
     reconnectInterval: 100,
     reconnectMaxInterval: 5000,
     connectTimeout: 5000,

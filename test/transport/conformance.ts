@@ -344,6 +344,22 @@ export function conformance(name: string, subject: Subject): void {
     assert.equal(types, ["joined", ...Array.from({ length: 200 }, () => "message"), "left"]);
   });
 
+  test("a DEALER yields what its peer sent before it yields that the peer left", async () => {
+    for (const count of [1, 2, 5, 200]) {
+      await using dealer = await client().dealer({ receiveHighWaterMark: 4 });
+      await using router = await server().router();
+      dealer.connect(await router.bind(endpoint()));
+      dealer.send(frames("hello"));
+      const { peer } = await new Reader(router).next("message");
+      for (let index = 0; index < count; index++) assert.ok(router.send(peer, frames(`${index}`)));
+      await router.close();
+      const seen = new Reader(dealer);
+      const types: string[] = [];
+      while (types.at(-1) !== "left") types.push((await seen.any()).type);
+      assert.equal(types, ["joined", ...Array.from({ length: count }, () => "message"), "left"]);
+    }
+  });
+
   test("a ROUTER reports a message to a peer that has just gone, one way or another", async () => {
     await using router = await server().router();
     const seen = new Reader(router);
@@ -424,6 +440,28 @@ export function conformance(name: string, subject: Subject): void {
     for (let index = 0; index < 100; index++) {
       assert.equal(texts((await seen.next("message")).frames), [`${index}`]);
     }
+  });
+
+  test("withdraw() takes back what no connection has been given", async () => {
+    const address = await unused();
+    await using dealer = await client().dealer({ sendHighWaterMark: 10 });
+    dealer.connect(address);
+    const accepted: Frames[] = [];
+    do {
+      for (let each; dealer.send(each = frames(`${accepted.length}`));) accepted.push(each);
+    } while (!await stalls(dealer.writable()));
+    const last = accepted.pop() ?? [];
+    assert.ok(dealer.withdraw(last));
+    assert.not.ok(dealer.withdraw(last), "twice");
+    assert.not.ok(dealer.withdraw(frames("never sent")));
+    assert.ok(dealer.send(frames("end")));
+    await using router = await server().router();
+    await router.bind(address);
+    const seen = new Reader(router);
+    for (const each of [...accepted, frames("end")]) {
+      assert.equal(texts((await seen.next("message")).frames), texts(each));
+    }
+    assert.not.ok(dealer.withdraw(accepted[0] ?? []), "what has arrived");
   });
 
   test("send() is false at the high-water mark, until writable() resolves", async () => {
@@ -700,9 +738,9 @@ export function conformance(name: string, subject: Subject): void {
   });
 
   test("a message over maxMessageSize does not arrive, and the socket goes on", async () => {
-    await using router = await server().router({ maxMessageSize: 1_000 });
+    await using router = await server().router({ maxMessageSize: 10_000 });
     const address = await router.bind(endpoint());
-    for (const oversized of [[bytes(1_001, 1)], [bytes(600, 1), bytes(600, 2)]]) {
+    for (const oversized of [[bytes(10_001, 1)], [bytes(6_000, 1), bytes(6_000, 2)]]) {
       await using dealer = await client().dealer();
       dealer.connect(address);
       dealer.send(oversized);
@@ -713,12 +751,12 @@ export function conformance(name: string, subject: Subject): void {
 
   test("a DEALER goes on after a message over its maxMessageSize", async () => {
     await using router = await server().router();
-    await using dealer = await client().dealer({ maxMessageSize: 1_000 });
+    await using dealer = await client().dealer({ maxMessageSize: 10_000 });
     dealer.connect(await router.bind(endpoint()));
     const [asked, answered] = [new Reader(router), new Reader(dealer)];
     assert.ok(dealer.send(frames("hello")));
     const { peer } = await asked.next("message");
-    assert.ok(router.send(peer, [bytes(1_001, 1)]));
+    assert.ok(router.send(peer, [bytes(10_001, 1)]));
     await answered.next("joined");
     await answered.next("left");
     await answered.next("joined");

@@ -1,0 +1,138 @@
+import { execute } from "abort-controller-x";
+import { BacklogFullError } from "../errors.ts";
+import { Message } from "../message.ts";
+import type { Frames } from "../message.ts";
+import type { DealerSocket } from "../transport/transport.ts";
+import { decodeReply, encodeRequest, type RequestId } from "./protocol.ts";
+
+/** Why an attempt ended without a reply, so that another may be made. */
+export class AttemptError extends Error {
+  /** Whether the request may have reached the server. */
+  readonly sent: boolean;
+  /** Whether nothing at all was heard on the connection since the request was sent. */
+  readonly silent: boolean;
+
+  constructor(message: string, { sent, silent }: { sent: boolean; silent: boolean }) {
+    super(message);
+    this.name = "AttemptError";
+    this.sent = sent;
+    this.silent = silent;
+  }
+}
+
+/** What a connection tells its client. */
+export type ConnectionEvent = "joined" | "left" | "lateReply" | "malformedReply";
+
+interface Pending {
+  reply(message: Message): void;
+  lost(): void;
+}
+
+/** One DEALER socket of a client, and the attempts that wait on it. */
+export class Connection {
+  readonly #socket: DealerSocket;
+  readonly #endpoint: string;
+  readonly #observe: (event: ConnectionEvent) => void;
+  readonly #pending = new Map<RequestId, Pending>();
+  readonly #done: Promise<void>;
+  #heardAt = -Infinity;
+  #retired = false;
+
+  constructor(socket: DealerSocket, endpoint: string, observe: (event: ConnectionEvent) => void) {
+    this.#socket = socket;
+    this.#endpoint = endpoint;
+    this.#observe = observe;
+    socket.connect(endpoint);
+    this.#done = this.#listen();
+  }
+
+  async #listen(): Promise<void> {
+    for await (const batch of this.#socket) {
+      for (const event of batch) {
+        switch (event.type) {
+          case "message":
+            this.#heardAt = performance.now();
+            this.#receive(event.frames);
+            break;
+          case "joined":
+            this.#observe("joined");
+            break;
+          case "left":
+            this.#observe("left");
+            this.#lose();
+            break;
+          default:
+            event satisfies never;
+        }
+      }
+    }
+  }
+
+  #lose(): void {
+    for (const pending of this.#pending.values()) pending.lost();
+  }
+
+  #receive(frames: Frames): void {
+    const reply = decodeReply(frames);
+    const pending = reply && this.#pending.get(reply.id);
+    if (reply === undefined) this.#observe("malformedReply");
+    else if (pending === undefined) this.#observe("lateReply");
+    else pending.reply(new Message(reply.body));
+  }
+
+  /**
+   * Sends a request and waits for its reply.
+   *
+   * @throws {AttemptError} When it stays unanswered for `timeout` milliseconds, or the connection ends.
+   * @throws {BacklogFullError} When the socket takes no more.
+   * @throws `signal.reason` when aborted; a request that has not left yet then never does.
+   */
+  exchange(id: RequestId, body: Frames, timeout: number, signal: AbortSignal): Promise<Message> {
+    return execute<Message>(signal, (resolve, reject) => {
+      const request = encodeRequest(id, body);
+      const sentAt = performance.now();
+      const end = () => {
+        clearTimeout(timer);
+        this.#pending.delete(id);
+        if (this.#retired && this.#pending.size === 0) void this.close();
+      };
+      const fail = (reason: string) => {
+        const sent = !this.#socket.withdraw(request);
+        end();
+        reject(new AttemptError(reason, { sent, silent: this.#heardAt < sentAt }));
+      };
+      const timer = setTimeout(
+        () => fail(`${this.#endpoint} sent no reply within ${timeout} ms`),
+        timeout,
+      );
+      this.#pending.set(id, {
+        reply: (message) => {
+          end();
+          resolve(message);
+        },
+        lost: () => fail(`the connection to ${this.#endpoint} ended`),
+      });
+      if (!this.#socket.send(request)) {
+        end();
+        reject(new BacklogFullError(`Cannot send to ${this.#endpoint}: too many messages wait`));
+      }
+      return () => {
+        this.#socket.withdraw(request);
+        end();
+      };
+    });
+  }
+
+  /** Takes no new attempts, and closes when the present ones have ended. */
+  retire(): void {
+    this.#retired = true;
+    if (this.#pending.size === 0) void this.close();
+  }
+
+  /** Closes the socket at once; what it has not sent is dropped, and the attempts on it fail. */
+  async close(): Promise<void> {
+    this.#lose();
+    await this.#socket.close(0);
+    await this.#done;
+  }
+}

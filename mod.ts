@@ -1,0 +1,62 @@
+/**
+ * Privateer: reliable request-reply over ZeroMQ, with async iterators and AbortSignal.
+ *
+ * @module
+ */
+export type { Client, RequestOptions } from "./lib/client.ts";
+export type { Device } from "./lib/device.ts";
+export type { BindWarning } from "./lib/bind-warning.ts";
+export {
+  BacklogFullError,
+  ClosedError,
+  MessageTooLargeError,
+  NoReplyError,
+  type Outcome,
+  PrivateerError,
+  type PrivateerErrorCode,
+  type PrivateerErrorDetails,
+  TransportError,
+  type TransportErrorCode,
+} from "./lib/errors.ts";
+export type { Job, Jobs } from "./lib/jobs.ts";
+export { type Frames, Message, type MessageLike } from "./lib/message.ts";
+export { type Handler, worker, type WorkerEvent, type WorkerOptions } from "./lib/worker.ts";
+
+export {
+  lazyPirate,
+  type LazyPirateClient,
+  type LazyPirateEvent,
+  type LazyPirateOptions,
+  type LazyPirateServer,
+  lazyPirateServer,
+  type LazyPirateServerEvent,
+  type LazyPirateServerOptions,
+  type LazyPirateServerStats,
+  type LazyPirateStats,
+} from "./lib/lazy-pirate/mod.ts";
+export {
+  type Queue,
+  type SimplePirateQueue,
+  simplePirateQueue,
+  type SimplePirateQueueEvent,
+  type SimplePirateQueueOptions,
+  type SimplePirateQueueStats,
+  simplePirateWorker,
+  type SimplePirateWorkerEvent,
+  type SimplePirateWorkerOptions,
+} from "./lib/simple-pirate/mod.ts";
+
+export { memory } from "./lib/transport/memory/mod.ts";
+export type {
+  DealerEvent,
+  DealerOptions,
+  DealerSocket,
+  Peer,
+  RouterEvent,
+  RouterSocket,
+  Socket,
+  SocketOptions,
+  Transport,
+  TransportEvent,
+} from "./lib/transport/transport.ts";
+export { zeromq } from "./lib/transport/zeromq.ts";
