@@ -338,7 +338,7 @@ export abstract class ZeromqSocket<Event> implements Socket<Event> {
   async #close(linger: number): Promise<void> {
     const start = performance.now();
     // Yields once, so that `closed` is true in all that follows.
-    await undefined;
+    await Promise.resolve();
     for (const timer of this.#ended.values()) clearTimeout(timer);
     this.#ended.clear();
     this.inbound = [];
