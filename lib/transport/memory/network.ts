@@ -85,6 +85,18 @@ export class MemoryNetwork {
     if (this.#listeners.get(name) === listener) this.#listeners.delete(name);
   }
 
+  /** Forgets what a host had bound, as when its process dies: none of its code runs. */
+  vanish(host: string): void {
+    for (const [name, listener] of this.#listeners) {
+      if (listener.host === host) this.#listeners.delete(name);
+    }
+  }
+
+  /** How many names are bound. */
+  get bound(): number {
+    return this.#listeners.size;
+  }
+
   /** Calls `dialNow` at the next bind of `name`. */
   whenBound(name: string, dialNow: () => void): () => void {
     const waiting = this.#diallers.get(name) ?? new Set();
