@@ -35,7 +35,10 @@ export interface Connection {
    * lost. Call it for both sides, each when that side is to notice.
    */
   reset(side: "from" | "to"): void;
+  /** Whether an end of it stands. */
   readonly open: boolean;
+  /** Whether the `side`'s end stands: a side whose process died without a word never ends its own. */
+  openAt(side: "from" | "to"): boolean;
 }
 
 /** What a bound socket does with a connection. */
