@@ -8,9 +8,6 @@ import { callOf, replyTo } from "./requests.ts";
 import { randomOf, type Stage } from "./stage.ts";
 import { watchedSignal, type WatchedSignal } from "./watched-signal.ts";
 
-/** Told of each job that a consumer takes. */
-export type Taken = (call: number) => void;
-
 class HandlerError extends Error {}
 
 /** A process that opens jobs and answers them, in one of the ways in which users do. */
@@ -19,23 +16,16 @@ export class JobWorkload {
   readonly #process: Process;
   readonly #random: Random;
   readonly #open: (signal: AbortSignal) => Jobs;
-  readonly #taken: Taken;
   #jobs: Jobs | undefined;
   #life: WatchedSignal | undefined;
   #stopping = false;
   #serving: Promise<void>;
 
-  constructor(
-    stage: Stage,
-    process: Process,
-    open: (signal: AbortSignal) => Jobs,
-    taken: Taken = () => {},
-  ) {
+  constructor(stage: Stage, process: Process, open: (signal: AbortSignal) => Jobs) {
     this.#stage = stage;
     this.#process = process;
     this.#random = randomOf(stage, process);
     this.#open = open;
-    this.#taken = taken;
     process.onStop.add(() => this.#stop());
     this.#serving = this.#serve();
   }
@@ -133,7 +123,6 @@ export class JobWorkload {
     const { journal, world, settings: { habits }, healAt } = this.#stage;
     const random = this.#random;
     const call = callOf(job.message.frames);
-    this.#taken(call);
     journal.ran(call, this.#process.host);
     if (journal.calls.get(call)?.probe !== true && world.now < healAt) {
       if (random.chance(habits.slow)) await this.#pause(job, random.tailed(1, 100));

@@ -11,22 +11,29 @@ export class ServerModel implements RouterTap {
   readonly #journal: Journal;
   readonly #network: SimulatedNetwork;
   readonly #backlog: number;
+  readonly #now: () => number;
   /** Requests that no consumer has taken yet. */
-  readonly #waiting: { readonly call: number; readonly client: Peer }[] = [];
+  #waiting: { readonly call: number; readonly client: Peer }[] = [];
+  /** Requests whose client left in this very event. One of them may be in a consumer's hands already. */
+  #dropped: { readonly call: number; readonly at: number }[] = [];
   #closed = false;
 
-  constructor(journal: Journal, network: SimulatedNetwork, backlog: number) {
+  constructor(journal: Journal, network: SimulatedNetwork, backlog: number, now: () => number) {
     this.#journal = journal;
     this.#network = network;
     this.#backlog = backlog;
+    this.#now = now;
   }
 
   received(event: RouterEvent): void {
     const { peer } = event;
     if (event.type === "left") {
-      for (const request of [...this.#waiting]) {
-        if (request.client === peer) this.#waiting.splice(this.#waiting.indexOf(request), 1);
-      }
+      const at = this.#now();
+      this.#dropped = [
+        ...this.#dropped.filter((request) => request.at === at),
+        ...this.#waiting.filter(({ client }) => client === peer).map(({ call }) => ({ call, at })),
+      ];
+      this.#waiting = this.#waiting.filter(({ client }) => client !== peer);
     }
     if (event.type !== "message" || splitEnvelope(event.frames) === undefined) return;
     const call = callOf(event.frames);
@@ -45,7 +52,13 @@ export class ServerModel implements RouterTap {
   }
 
   taken(call: number): void {
-    const due = this.#waiting.shift()?.call;
-    if (due !== call) this.#journal.violate("I11", `call ${call} is handed out where ${due} is due`);
+    const due = this.#waiting[0]?.call;
+    if (due === call) {
+      this.#waiting.shift();
+      return;
+    }
+    const at = this.#dropped.findIndex((request) => request.call === call);
+    if (at >= 0 && this.#dropped[at]?.at === this.#now()) this.#dropped.splice(at, 1);
+    else this.#journal.violate("I11", `call ${call} is handed out where ${due} is due`);
   }
 }

@@ -63,12 +63,13 @@ function* run(options: SimulationOptions): Generator<void, Report> {
   try {
     const settings = drawSettings(new Random(seed, "settings"));
     const random = new Random(seed, "scenario");
-    const times = { least: 0.1 + random.next(), typical: random.tailed(0.2, 8) };
+    const times = { least: 0.1 + random.next(), typical: random.tailed(0.2, 3) };
     const network = new SimulatedNetwork(world, new Random(seed, "network"), times);
     const stage: Stage = { seed, world, network, journal, settings, healAt };
     const cast = scenario.cast(stage);
     plan = options.plan ?? drawPlan(new Random(seed, "plan"), { ...cast, healAt });
     schedulePlan(plan, world, network);
+    world.schedule(world.director, healAt + 200, "healed", () => {});
     for (const name of random.shuffle(cast.processes)) world.start(name);
 
     yield* world.run(healAt);
@@ -79,7 +80,7 @@ function* run(options: SimulationOptions): Generator<void, Report> {
       );
     yield* world.run(
       healAt + patience,
-      () => world.now > healAt + 200 && settled() && cast.ailment() === undefined,
+      () => world.now >= healAt + 200 && settled() && cast.ailment() === undefined,
     );
     const ailment = cast.ailment();
     if (ailment !== undefined) journal.violate("I16", `not whole after the healing: ${ailment}`);
