@@ -1,9 +1,4 @@
-import {
-  BacklogFullError,
-  ClosedError,
-  NoReplyError,
-  PrivateerError,
-} from "../../lib/errors.ts";
+import { BacklogFullError, ClosedError, NoReplyError, PrivateerError } from "../../lib/errors.ts";
 import type { Frames } from "../../lib/message.ts";
 import type { Call, Journal } from "./journal.ts";
 import { callOf, encodeBody, isReplyTo } from "./requests.ts";
@@ -18,7 +13,10 @@ export function noteSend(journal: Journal, frames: Frames): void {
     journal.violate("I1", `${name(call)} is sent after it settled`);
   }
   if (call.sends > call.retries + 1) {
-    journal.violate("I3", `${name(call)} is sent ${call.sends} times, with ${call.retries} retries`);
+    journal.violate(
+      "I3",
+      `${name(call)} is sent ${call.sends} times, with ${call.retries} retries`,
+    );
   }
 }
 
@@ -84,10 +82,14 @@ function checkError(journal: Journal, call: Call, error: unknown, { closed, life
     if (attempts !== call.sends || attempts !== call.retries + 1) {
       journal.violate(
         "I3",
-        `${name(call)} gives up after ${attempts} attempts and ${call.sends} sends, with ${call.retries} retries`,
+        `${
+          name(call)
+        } gives up after ${attempts} attempts and ${call.sends} sends, with ${call.retries} retries`,
       );
     }
-    if (outcome === undefined) journal.violate("I15", `${name(call)} does not say if it may have run`);
+    if (outcome === undefined) {
+      journal.violate("I15", `${name(call)} does not say if it may have run`);
+    }
   } else if (error instanceof ClosedError) {
     if (!closed) journal.violate("I1", `${name(call)} is refused by a client that is open`);
   } else if (!(error instanceof BacklogFullError)) {
@@ -110,7 +112,9 @@ export function checkCalls(journal: Journal, dispatches: number): void {
       if (call.process.alive) journal.violate("I1", `${name(call)} never settles`);
       continue;
     }
-    const error = call.result !== undefined && "error" in call.result ? call.result.error : undefined;
+    const error = call.result !== undefined && "error" in call.result
+      ? call.result.error
+      : undefined;
     if (error instanceof PrivateerError && error.outcome === "rejected" && count > 0) {
       journal.violate("I4", `${name(call)} is rejected as never run, and ran ${count} times`);
     }

@@ -5,7 +5,7 @@ import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
 import { encodeBody } from "./requests.ts";
 import { randomOf, type Stage, transportOf } from "./stage.ts";
-import { watchedSignal, type WatchedSignal } from "./watched-signal.ts";
+import { watch, type WatchedController, watchedController } from "./watched-signal.ts";
 
 const backoff = { initial: 20, max: 200 };
 
@@ -16,7 +16,7 @@ export class ClientWorkload {
   readonly #endpoint: string;
   readonly #random: Random;
   #client: LazyPirateClient;
-  #life: WatchedSignal;
+  #life: WatchedController;
   #closed = false;
 
   constructor(stage: Stage, process: Process, endpoint: string) {
@@ -29,9 +29,9 @@ export class ClientWorkload {
     this.#schedule();
   }
 
-  #open(): [LazyPirateClient, WatchedSignal] {
-    const { stage: { journal, settings } } = { stage: this.#stage };
-    const life = watchedSignal();
+  #open(): [LazyPirateClient, WatchedController] {
+    const { journal, settings } = this.#stage;
+    const life = watchedController();
     journal.lives.push({ signal: life, process: this.#process, ended: false });
     const transport = transportOf(this.#stage, this.#process, {
       dealt: (frames) => noteSend(journal, frames),
@@ -85,55 +85,57 @@ export class ClientWorkload {
     const timeout = probe ? 2000 : own ? random.integer(1, 500) : settings.timeout;
     const retries = probe ? 5 : own ? random.integer(0, 4) : settings.retries;
     const plan = probe || !random.chance(settings.aborts) ? "never" : drawAbort(random);
-    const signal = plan === "never" && random.chance(0.5) ? undefined : watchedSignal();
+    const controller = new AbortController();
+    const signal = plan === "never" && random.chance(0.5)
+      ? undefined
+      : plan === "deadline"
+      ? AbortSignal.timeout(random.next() * timeout * 2)
+      : controller.signal;
     const payload = new Uint8Array(random.integer(0, 40)).fill(random.integer(0, 255));
     const deadline = world.now + longest(timeout, retries);
-    const call = journal.start({
+    const call: Call = journal.start({
       process: this.#process,
       payload,
       timeout,
       retries,
-      signal,
+      signal: signal && watch(signal, () => this.#aborted(call)),
       deadline,
       probe,
     });
-    if (plan === "before") this.#abort(call);
-    if (plan === "during") {
-      this.#later(random.next() * timeout * 1.5, () => this.#abort(call));
-    }
+    const abort = (): void => controller.abort(drawReason(random));
+    if (plan === "before") abort();
+    if (plan === "during") this.#later(random.next() * timeout * 1.5, abort);
     const closed = this.#closed;
     const life = this.#life;
-    const own_ = own ? { timeout, retries } : probe ? { timeout, retries } : {};
+    const options = own || probe ? { timeout, retries, signal } : { signal };
     try {
-      const options = { ...own_, signal: signal?.signal };
       const reply = await this.#client(encodeBody(call.id, payload), options);
       call.result = { reply };
     } catch (error) {
       call.result = { error };
     }
     checkSettled(journal, world, call, { closed, life: life.signal });
-    if (plan === "after") this.#abort(call);
+    if (plan === "after") abort();
   }
 
-  #abort(call: Call): void {
+  #aborted(call: Call): void {
     const { world } = this.#stage;
-    const { signal } = call;
-    if (signal === undefined || signal.signal.aborted) return;
-    if (call.settledAt === undefined) call.abortedAt = world.now;
     world.note(`aborts ${call.id}`);
-    signal.abort(drawReason(this.#random));
+    if (call.settledAt === undefined) call.abortedAt = world.now;
   }
 }
 
-type AbortPlan = "never" | "before" | "during" | "after";
+type AbortPlan = "never" | "before" | "during" | "deadline" | "after";
 
 function drawAbort(random: Random): AbortPlan {
-  return random.pick(["before", "during", "during", "during", "after"] as const);
+  return random.pick(["before", "during", "during", "deadline", "after"] as const);
 }
 
 /** Anything can be a reason, and comes back as it is. */
 function drawReason(random: Random): unknown {
-  return random.pick([undefined, new Error("not wanted any more"), "not wanted", 0, { why: "because" }]);
+  return random.pick([undefined, new Error("not wanted any more"), "not wanted", 0, {
+    why: "because",
+  }]);
 }
 
 /** The longest that a call may take: every attempt, and the longest pauses between them. */

@@ -65,7 +65,10 @@ export function drawPlan(random: Random, targets: FaultTargets): readonly Fault[
 
 function drawFault(random: Random, kind: FaultKind, targets: FaultTargets): Fault {
   const at = random.integer(0, targets.healAt - 100);
-  const duration = Math.min(targets.healAt - at, random.integer(1, random.chance(0.5) ? 200 : 2000));
+  const duration = Math.min(
+    targets.healAt - at,
+    random.integer(1, random.chance(0.5) ? 200 : 2000),
+  );
   return { at, kind, target: drawTarget(random, kind, targets), duration, strength: strength() };
 
   function strength(): number {
@@ -102,7 +105,11 @@ function drawTarget(random: Random, kind: FaultKind, targets: FaultTargets): rea
 }
 
 /** Puts a plan's events into a world. */
-export function schedulePlan(plan: readonly Fault[], world: World, network: SimulatedNetwork): void {
+export function schedulePlan(
+  plan: readonly Fault[],
+  world: World,
+  network: SimulatedNetwork,
+): void {
   for (const fault of plan) {
     const label = `fault ${fault.kind} ${fault.target.join()}`;
     world.schedule(world.director, fault.at, label, () => inject(fault, world, network));

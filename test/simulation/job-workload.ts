@@ -6,7 +6,7 @@ import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
 import { callOf, replyTo } from "./requests.ts";
 import { randomOf, type Stage } from "./stage.ts";
-import { watchedSignal, type WatchedSignal } from "./watched-signal.ts";
+import { type WatchedController, watchedController } from "./watched-signal.ts";
 
 class HandlerError extends Error {}
 
@@ -17,7 +17,7 @@ export class JobWorkload {
   readonly #random: Random;
   readonly #open: (signal: AbortSignal) => Jobs;
   #jobs: Jobs | undefined;
-  #life: WatchedSignal | undefined;
+  #life: WatchedController | undefined;
   #stopping = false;
   #serving: Promise<void>;
 
@@ -41,7 +41,7 @@ export class JobWorkload {
   async #serve(): Promise<void> {
     const { journal, world, settings, healAt } = this.#stage;
     do {
-      const signal = watchedSignal();
+      const signal = watchedController();
       const life = { signal, process: this.#process, ended: false };
       journal.lives.push(life);
       this.#life = signal;
@@ -141,7 +141,9 @@ export class JobWorkload {
   #answer(job: Job): MessageLike {
     const { journal, world } = this.#stage;
     const call = callOf(job.message.frames);
-    const run = journal.runs.findLast((run) => run.call === call && run.host === this.#process.host);
+    const run = journal.runs.findLast((run) =>
+      run.call === call && run.host === this.#process.host
+    );
     if (run !== undefined) run.answeredAt = world.now;
     return replyTo(job.message.frames);
   }

@@ -57,7 +57,9 @@ export class Journal {
     }
   }
 
-  start(call: Omit<Call, "id" | "startedAt" | "sends" | "abortedAt" | "settledAt" | "result">): Call {
+  start(
+    call: Omit<Call, "id" | "startedAt" | "sends" | "abortedAt" | "settledAt" | "result">,
+  ): Call {
     const started: Call = {
       ...call,
       id: this.calls.size + 1,

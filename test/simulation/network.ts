@@ -124,7 +124,12 @@ export class SimulatedNetwork {
     lane.answersFrom = answersFrom;
     if (silence === 0) return this.#tell(wire, otherSide(side));
     const { director, now } = this.#world;
-    this.#world.schedule(director, now + silence, "notice", () => this.#tell(wire, otherSide(side)));
+    this.#world.schedule(
+      director,
+      now + silence,
+      "notice",
+      () => this.#tell(wire, otherSide(side)),
+    );
   }
 
   #between(a: string, b: string): Wire[] {

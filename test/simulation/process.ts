@@ -22,6 +22,8 @@ export class Process {
   /** When the request to end came, and when it was done. */
   stoppingSince: number | undefined;
   stopped = false;
+  /** Timers that still ran when it had ended. */
+  timersLeft = 0;
 
   constructor(name: string, life: number) {
     this.name = name;

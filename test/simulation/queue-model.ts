@@ -130,7 +130,9 @@ export class QueueModel {
     ) {
       this.#journal.violate(
         "I13",
-        `the queue counts ${JSON.stringify(stats)}, and ought to have ${this.#workers.size} workers, ${held} busy, ${this.#waiting.length} waiting`,
+        `the queue counts ${
+          JSON.stringify(stats)
+        }, and ought to have ${this.#workers.size} workers, ${held} busy, ${this.#waiting.length} waiting`,
       );
     }
   }
@@ -138,7 +140,10 @@ export class QueueModel {
   /** Looks at what is left at the end: `slots` is how many requests workers could ever hold at once. */
   finish(slots: number): void {
     if (this.#peak > slots) {
-      this.#journal.violate("I13", `${this.#peak} requests waited in the queue, for ${slots} slots`);
+      this.#journal.violate(
+        "I13",
+        `${this.#peak} requests waited in the queue, for ${slots} slots`,
+      );
     }
   }
 }

@@ -1,5 +1,5 @@
 import { checkCalls } from "./call-invariants.ts";
-import { defaultDrainMode, drive, type DrainMode, nextTurn } from "./drain.ts";
+import { defaultDrainMode, type DrainMode, drive, nextTurn } from "./drain.ts";
 import { drawPlan, type Fault, schedulePlan } from "./faults.ts";
 import { Journal, type Violation } from "./journal.ts";
 import { SimulatedNetwork } from "./network.ts";
@@ -99,13 +99,16 @@ function* run(options: SimulationOptions): Generator<void, Report> {
     yield* world.run(world.now + patience, () => world.ended);
     for (const process of living()) {
       if (!process.stopped) journal.violate("I16", `${process.host} does not end`);
-      if (process.timers.size > 0) {
-        journal.violate("I13", `${process.host} leaves ${process.timers.size} timers`);
-      }
+    }
+    for (const { host, timersLeft } of world.lives) {
+      if (timersLeft > 0) journal.violate("I13", `${host} leaves ${timersLeft} timers as it ends`);
     }
     for (const { signal, process, ended } of journal.lives) {
       if (ended && signal.listeners > 0) {
-        journal.violate("I14", `${process.host} leaves ${signal.listeners} listeners on its signal`);
+        journal.violate(
+          "I14",
+          `${process.host} leaves ${signal.listeners} listeners on its signal`,
+        );
       }
     }
     if (network.open > 0) journal.violate("I13", `${network.open} connections stand at the end`);

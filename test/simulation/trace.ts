@@ -14,7 +14,9 @@ export class Trace {
   }
 
   get hash(): string {
-    return [this.#high, this.#low].map((half) => (half >>> 0).toString(16).padStart(8, "0")).join("");
+    return [this.#high, this.#low].map((half) => (half >>> 0).toString(16).padStart(8, "0")).join(
+      "",
+    );
   }
 
   /** Notes an event. Times are hashed to the microsecond. */

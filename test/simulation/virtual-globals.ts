@@ -31,7 +31,7 @@ export function installVirtualGlobals(world: World, random: Random): () => void 
     replace(Math, "random", random.next),
     replace(crypto, "getRandomValues", (array: Uint8Array) => fill(array, random)),
     replace(crypto, "randomUUID", () => uuid(random)),
-    replace(AbortSignal, "timeout", timeoutSignal),
+    replace(AbortSignal, "timeout", (delay: number) => timeoutSignal(world, delay)),
   ];
   return () => {
     for (const restore of undo) restore();
@@ -68,15 +68,20 @@ function fill<A extends ArrayBufferView>(array: A, random: Random): A {
 }
 
 function uuid(random: Random): string {
-  const hex = [...fill(new Uint8Array(16), random)].map((byte) => byte.toString(16).padStart(2, "0"))
+  const hex = [...fill(new Uint8Array(16), random)].map((byte) =>
+    byte.toString(16).padStart(2, "0")
+  )
     .join("");
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${
     hex.slice(20)
   }`;
 }
 
-function timeoutSignal(delay: number): AbortSignal {
+/** Its timer is nobody's to clear, and keeps no process alive: it is no timer of the process. */
+function timeoutSignal(world: World, delay: number): AbortSignal {
   const controller = new AbortController();
-  setTimeout(() => controller.abort(new DOMException("The operation timed out", "TimeoutError")), delay);
+  world.schedule(world.running, world.now + delay, "deadline", () => {
+    controller.abort(new DOMException("The operation timed out", "TimeoutError"));
+  });
   return controller.signal;
 }

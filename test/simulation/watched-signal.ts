@@ -1,19 +1,26 @@
 /** An abort signal that knows who listens to it. */
 export interface WatchedSignal {
   readonly signal: AbortSignal;
-  abort(reason?: unknown): void;
-  /** How many listeners it has now. */
+  /** How many listeners it has now, its watcher left out. */
   readonly listeners: number;
+}
+
+/** A signal of one's own to abort. */
+export interface WatchedController extends WatchedSignal {
+  abort(reason?: unknown): void;
 }
 
 type Listener = Parameters<AbortSignal["addEventListener"]>[1];
 
-export function watchedSignal(): WatchedSignal {
-  const controller = new AbortController();
-  const { signal } = controller;
+/** Counts the listeners of a signal from now on, and tells of its abort before they are told. */
+export function watch(signal: AbortSignal, aborted: () => void = () => {}): WatchedSignal {
   const listeners = new Map<unknown, boolean>();
   const add = signal.addEventListener.bind(signal);
   const remove = signal.removeEventListener.bind(signal);
+  add("abort", () => {
+    for (const [listener, once] of listeners) if (once) listeners.delete(listener);
+    aborted();
+  });
   signal.addEventListener = (
     type: string,
     listener: Listener,
@@ -28,12 +35,21 @@ export function watchedSignal(): WatchedSignal {
   };
   return {
     signal,
-    abort(reason) {
-      for (const [listener, once] of listeners) if (once) listeners.delete(listener);
-      controller.abort(reason);
-    },
     get listeners() {
       return listeners.size;
+    },
+  };
+}
+
+/** A controller whose signal is watched. */
+export function watchedController(): WatchedController {
+  const controller = new AbortController();
+  const watched = watch(controller.signal);
+  return {
+    signal: watched.signal,
+    abort: (reason) => controller.abort(reason),
+    get listeners() {
+      return watched.listeners;
     },
   };
 }

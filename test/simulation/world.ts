@@ -12,7 +12,7 @@ export class World {
   readonly #queue = new EventQueue();
   readonly #random: Random;
   readonly #starts = new Map<string, (process: Process) => void>();
-  readonly #lives = new Map<string, number>();
+  readonly #count = new Map<string, number>();
   readonly #hosts = new Map<string, Process>();
   /** Whom faults and the scenario itself belong to; it never dies. */
   readonly director: Process = new Process("director", 0);
@@ -32,6 +32,11 @@ export class World {
     return this.#current;
   }
 
+  /** Every life of every process. */
+  get lives(): Iterable<Process> {
+    return this.#hosts.values();
+  }
+
   /** The life of a process that the network knows by this name. */
   host(host: string): Process {
     return this.#hosts.get(host) as Process;
@@ -44,8 +49,8 @@ export class World {
 
   /** Begins a life of a process. */
   start(name: string): void {
-    const life = (this.#lives.get(name) ?? 0) + 1;
-    this.#lives.set(name, life);
+    const life = (this.#count.get(name) ?? 0) + 1;
+    this.#count.set(name, life);
     const process = new Process(name, life);
     this.processes.set(name, process);
     this.#hosts.set(process.host, process);
@@ -59,6 +64,7 @@ export class World {
       const ends = [...process.onStop].map((end) => end());
       void Promise.all(ends).then(() => {
         process.stopped = true;
+        process.timersLeft = process.timers.size;
         this.note("stopped");
       });
     });

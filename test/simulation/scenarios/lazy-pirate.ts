@@ -30,7 +30,10 @@ function cast(stage: Stage): Cast {
     });
   });
   for (const name of names) {
-    world.define(name, (process) => clients.set(name, new ClientWorkload(stage, process, endpoint)));
+    world.define(
+      name,
+      (process) => clients.set(name, new ClientWorkload(stage, process, endpoint)),
+    );
   }
 
   return {

@@ -8,7 +8,7 @@ import { JobWorkload } from "../job-workload.ts";
 import type { Process } from "../process.ts";
 import { QueueModel } from "../queue-model.ts";
 import { type Cast, randomOf, type Scenario, type Stage, transportOf } from "../stage.ts";
-import { watchedSignal } from "../watched-signal.ts";
+import { watchedController } from "../watched-signal.ts";
 import { clientProbe } from "./lazy-pirate.ts";
 
 const front = "inproc://front";
@@ -72,9 +72,10 @@ async function openQueue(
 ): Promise<void> {
   const { world, journal, settings } = stage;
   const { drain, linger, perWorker, attempts } = settings;
-  const life = { signal: watchedSignal(), process, ended: false };
+  const controller = watchedController();
+  const life = { signal: controller, process, ended: false };
   journal.lives.push(life);
-  const { signal } = life.signal;
+  const { signal } = controller;
   const transport = transportOf(stage, process, {
     bound: (endpoint) => endpoint === front ? model.front : model.back,
   });
@@ -90,7 +91,9 @@ async function openQueue(
   look();
   process.onStop.add(async () => {
     const startedAt = world.now;
-    if (randomOf(stage, process).chance(0.3)) life.signal.abort(new Error("the queue's life is over"));
+    if (randomOf(stage, process).chance(0.3)) {
+      controller.abort(new Error("the queue's life is over"));
+    }
     await queue.close();
     life.ended = true;
     const most = signal.aborted ? 0 : drain + linger + 2;
