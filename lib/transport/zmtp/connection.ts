@@ -1,5 +1,9 @@
 import type { Frames } from "../../message.ts";
-import { type ConnectionConfig, type ConnectionEffect, ConnectionMachine } from "./connection-machine.ts";
+import {
+  type ConnectionConfig,
+  type ConnectionEffect,
+  ConnectionMachine,
+} from "./connection-machine.ts";
 import type { ConnectionInput } from "./connection-machine.ts";
 import type { TrafficEncoder } from "./encoder.ts";
 import type { Metadata } from "./metadata.ts";

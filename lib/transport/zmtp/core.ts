@@ -2,7 +2,12 @@ import type { Frames } from "../../message.ts";
 import { TransportError } from "../../errors.ts";
 import { parseEndpoint } from "../endpoint.ts";
 import type { SocketOptions, TransportEvent } from "../transport.ts";
-import { Connection, type ConnectionEnd, type ConnectionOwner, type Rejection } from "./connection.ts";
+import {
+  Connection,
+  type ConnectionEnd,
+  type ConnectionOwner,
+  type Rejection,
+} from "./connection.ts";
 import { Dialer } from "./dialer.ts";
 import type { TrafficEncoder } from "./encoder.ts";
 import { FairQueue, type Lane } from "./fair-queue.ts";
@@ -29,7 +34,11 @@ export interface SocketKind<Event> {
   /** Its own routing id; empty for none. */
   readonly routingId: Uint8Array;
   /** Why a peer is not taken; undefined when it is. */
-  admit?(connection: Connection, metadata: Metadata, dialer: Dialer | undefined): Rejection | undefined;
+  admit?(
+    connection: Connection,
+    metadata: Metadata,
+    dialer: Dialer | undefined,
+  ): Rejection | undefined;
   joined(connection: Connection): Event | undefined;
   /** What a message is to the socket's user; undefined when it is nothing to them. */
   message(connection: Connection, frames: Frames): Event | undefined;
@@ -269,9 +278,13 @@ export class SocketCore<Event> implements ConnectionOwner {
 
   #assertOpen(what: string, endpoint: string): void {
     if (!this.closed) return;
-    throw new TransportError("TRANSPORT_FAILED", `Cannot ${what} ${endpoint}: the socket is closed`, {
-      endpoint,
-    });
+    throw new TransportError(
+      "TRANSPORT_FAILED",
+      `Cannot ${what} ${endpoint}: the socket is closed`,
+      {
+        endpoint,
+      },
+    );
   }
 
   #accept(stream: ByteStream, endpoint: string): StreamHandler {

@@ -66,8 +66,9 @@ export class FrameEncoder implements TrafficEncoder {
           slab[at + 1] = size;
           at += 2;
           // A call into set() costs more than copying a few bytes by hand.
-          if (size <= 24) for (let byte = 0; byte < size; byte++) slab[at + byte] = frame[byte]!;
-          else slab.set(frame, at);
+          if (size <= 24) {
+            for (let byte = 0; byte < size; byte++) slab[at + byte] = frame[byte]!;
+          } else slab.set(frame, at);
           at += size;
           continue;
         }

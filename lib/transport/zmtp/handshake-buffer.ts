@@ -68,7 +68,9 @@ export class HandshakeBuffer {
     for (let index = 1; index < header; index++) size = size * 256 + (bytes[at + index] as number);
     if (size > this.#limits.maxCommandSize) return failed(`a command of ${size} bytes`);
     const end = at + header + size;
-    if (end > this.#limits.maxHandshakeSize) return failed("too much before the handshake was over");
+    if (end > this.#limits.maxHandshakeSize) {
+      return failed("too much before the handshake was over");
+    }
     if (this.#size < end) return { type: "incomplete" };
     this.#read = end;
     return { type: "command", body: bytes.subarray(at + header, end) };

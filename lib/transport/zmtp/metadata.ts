@@ -47,7 +47,9 @@ export function decodeMetadata(bytes: Uint8Array): MetadataResult {
     let name = "";
     for (let index = at + 1; index <= at + nameSize; index++) {
       const character = String.fromCharCode(bytes[index] as number);
-      if (!/[A-Za-z0-9_.+-]/.test(character)) return failed("a property name with other characters");
+      if (!/[A-Za-z0-9_.+-]/.test(character)) {
+        return failed("a property name with other characters");
+      }
       name += character.toLowerCase();
     }
     const size = uint32At(bytes, valueAt - 4);

@@ -91,7 +91,10 @@ export function routerSocket(context: TransportContext, options: RouterOptions =
   }, options);
 
   return Object.assign(socketOf(core), {
-    connect(endpoint: string, { routingId: id }: { readonly routingId?: Uint8Array | undefined } = {}) {
+    connect(
+      endpoint: string,
+      { routingId: id }: { readonly routingId?: Uint8Array | undefined } = {},
+    ) {
       core.connect(endpoint, id === undefined ? undefined : checkedRoutingId(id));
     },
     send(peer: Peer, frames: Frames): boolean {
