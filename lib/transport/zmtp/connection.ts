@@ -125,13 +125,15 @@ export class Connection implements StreamHandler {
 
   /** Writes what waits, unless a write is under way. */
   flush(): void {
-    if (this.#writing || this.stream === undefined || this.#over) return;
-    if (this.#outbox.length === 0 && this.#control.length === 0) return;
-    const control = this.#control;
-    if (control.length > 0) this.#control = [];
-    const messages = this.#outbox.take();
-    if (this.stream.write(this.#encoder.encode(control, messages))) this.#outbox.written();
-    else this.#writing = true;
+    if (this.stream === undefined) return;
+    while (!this.#writing && !this.#over) {
+      if (this.#outbox.length === 0 && this.#control.length === 0) break;
+      const control = this.#control;
+      if (control.length > 0) this.#control = [];
+      const messages = this.#outbox.take();
+      if (this.stream.write(this.#encoder.encode(control, messages))) this.#outbox.written();
+      else this.#writing = true;
+    }
     if (this.#finishing) this.#finish();
   }
 

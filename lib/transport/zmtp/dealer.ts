@@ -59,6 +59,10 @@ export function dealerSocket(context: TransportContext, options: DealerOptions =
     },
     changed() {
       pass();
+      const room = peers.length > 0
+        ? backlog.length === 0
+        : backlog.length < core.settings.sendHighWaterMark;
+      if (!room && !core.closed) return;
       full = false;
       writable?.resolve();
       writable = undefined;

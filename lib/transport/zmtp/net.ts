@@ -39,7 +39,8 @@ export interface ByteStream {
    * Writes chunks, which must not change any more. At most one write is under way at a time.
    *
    * @param chunks The bytes.
-   * @returns True when they are all with the system; false when `drained` will say so.
+   * @returns True when they are all with the system; false when `drained` will say so, or the
+   *   stream is over.
    */
   write(chunks: readonly Uint8Array[]): boolean;
   /** Stops reading; what is under way may still come. */

@@ -46,8 +46,9 @@ function streamOf(socket: net.Socket, given?: StreamHandler): ByteStream & {
   socket.setNoDelay(true);
   // The system's own probe finds a vanished peer where ZMTP's cannot: before 3.1, or switched off.
   socket.setKeepAlive(true, 30_000);
-  const written = () => {
-    if (!waiting || socket.writableLength > 0) return;
+  const written = (error?: Error | null) => {
+    // What failed is not with the system; `closed` says so.
+    if (!waiting || error || socket.destroyed || socket.writableLength > 0) return;
     waiting = false;
     stream.handler?.drained();
   };
@@ -55,7 +56,7 @@ function streamOf(socket: net.Socket, given?: StreamHandler): ByteStream & {
     handler: given,
     remoteAddress: socket.remoteAddress ?? "",
     write(chunks: readonly Uint8Array[]): boolean {
-      if (socket.destroyed) return true;
+      if (socket.destroyed || !socket.writable) return false;
       if (chunks.length === 1) socket.write(chunks[0] as Uint8Array, written);
       else {
         socket.cork();

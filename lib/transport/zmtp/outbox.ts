@@ -1,10 +1,13 @@
-import type { Frames } from "../../message.ts";
+import { byteLengthOf, type Frames } from "../../message.ts";
 
 /** How much may wait to be sent to one peer. */
 export interface OutboxLimits {
   readonly count: number;
   readonly bytes: number;
 }
+
+/** A write ends with the message that passes this many bytes. */
+const maxWrite = 262_144;
 
 /**
  * What waits to be sent over one connection: messages that no write has begun with, and the count of
@@ -52,13 +55,29 @@ export class Outbox {
     return true;
   }
 
-  /** Takes all messages for one write; `written` ends it. */
+  /**
+   * Takes the messages for one write; `written` ends it. Not more of them than make a good write:
+   * what the system has not been given yet survives the connection.
+   */
   take(): Frames[] {
     const messages = this.#messages;
-    this.#messages = [];
-    this.#writingCount = messages.length;
-    this.#writingBytes = this.#bytes;
-    this.#bytes = 0;
+    if (this.#bytes <= maxWrite) {
+      this.#messages = [];
+      this.#writingCount = messages.length;
+      this.#writingBytes = this.#bytes;
+      this.#bytes = 0;
+      return messages;
+    }
+    let count = 0;
+    let bytes = 0;
+    while (bytes < maxWrite && count < messages.length) {
+      bytes += byteLengthOf(messages[count++] as Frames);
+    }
+    this.#messages = messages.slice(count);
+    this.#writingCount = count;
+    this.#writingBytes = bytes;
+    this.#bytes -= bytes;
+    messages.length = count;
     return messages;
   }
 

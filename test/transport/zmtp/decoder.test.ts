@@ -72,7 +72,7 @@ for (
     test(`FrameDecoder refuses a frame with flags ${flags} of ${size} bytes (CVE-2019-6250)`, () => {
       const decoder = new FrameDecoder(limits);
       decoder.decode(concat(bytes(flags), uint64(size), new Uint8Array(100)), 0, Infinity);
-      assert.match(decoder.failure, flags === 6 ? /a command of/ : /a message of/);
+      assert.match(decoder.failure!, flags === 6 ? /a command of/ : /a message of/);
       assert.is(decoder.messages.length, 0);
     });
   }
@@ -83,7 +83,7 @@ test("FrameDecoder sums a message's bytes over its frames, whole or not", () => 
   decoder.decode(bytes(1, 6, 1, 2, 3, 4, 5, 6, 0, 4, 1, 2, 3, 4), 0, Infinity);
   assert.is(decoder.messages.length, 1);
   decoder.decode(bytes(1, 6, 1, 2, 3, 4, 5, 6, 0, 5), 0, Infinity);
-  assert.match(decoder.failure, /a message of 11 bytes/);
+  assert.match(decoder.failure!, /a message of 11 bytes/);
 });
 
 test("FrameDecoder counts the bytes of each message anew", () => {
@@ -101,14 +101,14 @@ test("FrameDecoder takes 256 frames and refuses the 257th", () => {
   for (let frame = 0; frame < 256; frame++) decoder.decode(bytes(1, 0), 0, Infinity);
   assert.is(decoder.failure, undefined);
   decoder.decode(bytes(0, 0), 0, Infinity);
-  assert.match(decoder.failure, /more than 256 frames/);
+  assert.match(decoder.failure!, /more than 256 frames/);
 });
 
 for (const flags of [5, 7, 8, 16, 32, 64, 128, 255]) {
   test(`FrameDecoder refuses flags ${flags} by their first byte`, () => {
     const decoder = new FrameDecoder(limits);
     decoder.decode(bytes(flags), 0, Infinity);
-    assert.match(decoder.failure, /flags/);
+    assert.match(decoder.failure!, /flags/);
     decoder.decode(bytes(0, 1, 1), 0, Infinity);
     assert.is(decoder.messages.length, 0);
   });

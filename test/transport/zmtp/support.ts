@@ -51,7 +51,10 @@ export function greeting(minor = 1, mechanism = "NULL"): Uint8Array {
 }
 
 /** A READY command. */
-export function ready(type: string | undefined, properties: Record<string, Uint8Array> = {}) {
+export function ready(
+  type: string | undefined,
+  properties: Record<string, Uint8Array> = {},
+): Uint8Array {
   const all = Object.entries(properties);
   if (type !== undefined) all.unshift(["Socket-Type", text(type)]);
   return encodeCommand("READY", encodeMetadata(all));
