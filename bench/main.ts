@@ -1,7 +1,15 @@
 import { writeFileSync } from "node:fs";
 import { help, type Settings, settingsOf, UsageError } from "./arguments.ts";
 import { killAll } from "./child.ts";
+import {
+  type FailoverRound,
+  measureFailover,
+  window as failoverWindow,
+  work,
+  workerCount,
+} from "./failover.ts";
 import { bodySize } from "./processes/pump.ts";
+import { type FailoverSummary, failoverTable, summariseFailover } from "./report/failover.ts";
 import { type Machine, machine } from "./report/machine.ts";
 import { Progress } from "./report/progress.ts";
 import { count, milliseconds } from "./report/table.ts";
@@ -22,6 +30,7 @@ export interface Results {
   readonly settings: Settings;
   throughput?: { readonly medians: ThroughputSummary[]; readonly rounds: ThroughputRound[] };
   echo?: { readonly medians: ThroughputSummary[]; readonly rounds: ThroughputRound[] };
+  failover?: { readonly medians: FailoverSummary[]; readonly rounds: FailoverRound[] };
 }
 
 const progress = new Progress(process.stdout);
@@ -40,6 +49,7 @@ async function main(): Promise<number> {
   );
   if (settings.benches.has("throughput")) await throughput(settings, results);
   if (settings.benches.has("echo")) await echo(settings, results);
+  if (settings.benches.has("failover")) await failover(settings, results);
   if (settings.json !== undefined) {
     writeFileSync(settings.json, `${JSON.stringify(results, null, 2)}\n`);
     progress.line(`\nWrote ${settings.json}`);
@@ -87,6 +97,33 @@ ${throughputTable(medians, "round trips")}
 ${legend}`);
 }
 
+async function failover(settings: Settings, results: Results): Promise<void> {
+  const queues = settings.transports.map(privateerQueue);
+  if (settings.queue !== undefined) queues.push(foreign(settings.queue));
+  const { transports, failoverRounds } = settings;
+  const rounds = await measureFailover(queues, transports, failoverRounds, (round, done, total) => {
+    const { scenario, subject, affected, next, lost } = round;
+    progress.step(
+      `failover ${done}/${total}: ${scenario}, ${subject}, round ${round.round}: affected answered ` +
+        `after ${milliseconds(affected)} ms, next reply after ${milliseconds(next)} ms` +
+        (lost > 0 ? `, ${lost} LOST` : ""),
+    );
+  });
+  const medians = summariseFailover(rounds);
+  results.failover = { medians, rounds };
+  progress.line(`
+Failover: milliseconds from a SIGKILL, median (min..max) of ${failoverRounds} rounds, under the load of
+${failoverWindow} calls in flight on one lazyPirate client (timeout 2500 ms, 3 retries: the defaults).
+Requests take ${work} ms. worker killed: one of ${workerCount} Simple Pirate workers, each a process, while it holds a
+request. server killed: a lazyPirateServer, and all calls in flight with it; a process that
+is ready takes its port as soon as it is free.
+
+${failoverTable(medians)}
+
+The Guide's queues never learn that a worker died with a request: its client waits out the whole of its
+timeout, 2500 ms, before it asks again.`);
+}
+
 const legend = `
 per CPU s: for each second of CPU time, user and system, of the subject's process; it depends less than
   the rate on what else the machine does. its CPU: the share of one CPU that this process had.
@@ -122,6 +159,11 @@ function verdict(results: Results): number {
       `${subject}, ${workers} workers, window ${window}: ` +
         `${lost} requests lost, ${strays} replies to no request`,
     );
+  }
+  for (const { scenario, subject, lost } of results.failover?.medians ?? []) {
+    if (lost === 0) continue;
+    code = 1;
+    console.error(`${scenario}, ${subject}: ${lost} requests lost`);
   }
   return code;
 }

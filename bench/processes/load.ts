@@ -2,7 +2,7 @@ import { cpuSeconds, machineTimes } from "../cpu.ts";
 import { quantile } from "../statistics.ts";
 import { transportOf } from "../transports.ts";
 import { Pump } from "./pump.ts";
-import { serve } from "./serve.ts";
+import { serve, sleep } from "./serve.ts";
 
 /** One measurement, as it is asked for. */
 export interface Measurement {
@@ -95,10 +95,4 @@ function reading(pids: readonly (number | undefined)[]) {
 
 function difference(after: number | undefined, before: number | undefined): number | undefined {
   return after === undefined || before === undefined ? undefined : after - before;
-}
-
-function sleep(delay: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, delay);
-  });
 }

@@ -33,3 +33,10 @@ export function serve<Of extends Tasks<Of>>(tasks: Of): void {
 export function sharedNow(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
+
+/** Waits. */
+export function sleep(delay: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, delay);
+  });
+}
