@@ -43,7 +43,8 @@ A queue of others beside ours (Simple Pirate: two ROUTERs), or an echo server (a
   --front ENDPOINT     where its clients connect
   --back ENDPOINT      where its workers connect
   --command "PROGRAM ARGUMENTS"
-                       starts it, without a shell; else it runs already. With neither --front nor
+                       starts it, without a shell; else it runs already, and is to be restarted
+                       before each run, as it may go on asking workers that are gone. With neither --front nor
                        --back it is a queue on tcp://127.0.0.1:5555 and :5556
   --pid N              the process of one that runs already, for its CPU time
   --name NAME          what to call it

@@ -1,20 +1,16 @@
 import { writeFileSync } from "node:fs";
 import { help, type Settings, settingsOf, UsageError } from "./arguments.ts";
 import { killAll } from "./child.ts";
-import {
-  type FailoverRound,
-  measureFailover,
-  window as failoverWindow,
-  work,
-  workerCount,
-} from "./failover.ts";
+import { measureFailover, window as failoverWindow, work, workerCount } from "./failover.ts";
 import { bodySize } from "./processes/pump.ts";
-import { type FailoverSummary, failoverTable, summariseFailover } from "./report/failover.ts";
-import { type Machine, machine } from "./report/machine.ts";
+import { failoverTable, summariseFailover } from "./report/failover.ts";
+import { machine } from "./report/machine.ts";
+import { chartOf } from "./report/panels.ts";
 import { Progress } from "./report/progress.ts";
+import type { Results } from "./report/results.ts";
 import { count, milliseconds } from "./report/table.ts";
-import { summarise, type ThroughputSummary, throughputTable } from "./report/throughput.ts";
-import { echoServer, foreign, privateerQueue } from "./subjects.ts";
+import { summarise, throughputTable } from "./report/throughput.ts";
+import { echoServer, type Foreign, foreign, privateerQueue } from "./subjects.ts";
 import {
   connections,
   type Lane,
@@ -23,15 +19,6 @@ import {
   type ThroughputRound,
 } from "./throughput.ts";
 import { loadTransport } from "./transports.ts";
-
-/** What a run writes with `--json`. */
-export interface Results {
-  readonly machine: Machine;
-  readonly settings: Settings;
-  throughput?: { readonly medians: ThroughputSummary[]; readonly rounds: ThroughputRound[] };
-  echo?: { readonly medians: ThroughputSummary[]; readonly rounds: ThroughputRound[] };
-  failover?: { readonly medians: FailoverSummary[]; readonly rounds: FailoverRound[] };
-}
 
 const progress = new Progress(process.stdout);
 
@@ -53,6 +40,10 @@ async function main(): Promise<number> {
   if (settings.json !== undefined) {
     writeFileSync(settings.json, `${JSON.stringify(results, null, 2)}\n`);
     progress.line(`\nWrote ${settings.json}`);
+  }
+  if (settings.chart !== undefined) {
+    writeFileSync(settings.chart, chartOf(results));
+    progress.line(`Wrote ${settings.chart}`);
   }
   return verdict(results);
 }
@@ -99,7 +90,9 @@ ${legend}`);
 
 async function failover(settings: Settings, results: Results): Promise<void> {
   const queues = settings.transports.map(privateerQueue);
-  if (settings.queue !== undefined) queues.push(foreign(settings.queue));
+  if (settings.queue !== undefined && hasNoDeadWorkers(settings.queue, settings)) {
+    queues.push(foreign(settings.queue));
+  }
   const { transports, failoverRounds } = settings;
   const rounds = await measureFailover(queues, transports, failoverRounds, (round, done, total) => {
     const { scenario, subject, affected, next, lost } = round;
@@ -122,6 +115,11 @@ ${failoverTable(medians)}
 
 The Guide's queues never learn that a worker died with a request: its client waits out the whole of its
 timeout, 2500 ms, before it asks again.`);
+}
+
+/** A queue that ran before may still list the workers of the throughput bench, which are gone. */
+function hasNoDeadWorkers({ command }: Foreign, { benches }: Settings): boolean {
+  return command !== undefined || !benches.has("throughput");
 }
 
 const legend = `

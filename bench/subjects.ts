@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { Child, kill, startCommand } from "./child.ts";
 import type { EchoServerTasks } from "./processes/echo-server.ts";
 import type { QueueTasks } from "./processes/queue.ts";
@@ -70,8 +72,23 @@ export function foreign({ name, front, back, command, pid }: Foreign): Subject {
     transport: loadTransport,
     async start() {
       if (command === undefined) return { front, back, pid, stop: () => Promise.resolve() };
+      for (const endpoint of [front, back]) await checkFree(endpoint);
       const process = await startCommand(command);
       return { front, back, pid: process.pid, stop: () => kill(process) };
     },
   };
+}
+
+/** Makes sure that it is the program to be started that will answer, and not another on its port. */
+async function checkFree(endpoint: string): Promise<void> {
+  const [, host = "", port = ""] = endpoint.match(/^tcp:\/\/(.*):(\d+)$/) ?? [];
+  if (port === "") return;
+  const server = createServer().listen(Number(port), host);
+  try {
+    await once(server, "listening");
+  } catch (error) {
+    throw new Error(`Cannot start a program on ${endpoint}: ${(error as Error).message}`);
+  }
+  server.close();
+  await once(server, "close");
 }
