@@ -46,14 +46,7 @@ export {
   type SimplePirateWorkerOptions,
 } from "./lib/simple-pirate/mod.ts";
 
-export {
-  type Connection,
-  memory,
-  MemoryNetwork,
-  type MemoryOptions,
-  type NetworkPolicy,
-  type Route,
-} from "./lib/transport/memory/mod.ts";
+export { memory } from "./lib/transport/memory/mod.ts";
 export type {
   DealerEvent,
   DealerOptions,

@@ -122,8 +122,8 @@ export class JobDesk implements Jobs {
   }
 
   async #close(aborted: boolean): Promise<void> {
-    await undefined; // so that `closed` is true before anything below can be seen
-    const { signal, drain, release } = this.#options;
+    await Promise.resolve(); // so that `closed` is true before anything below can be seen
+    const { signal, drain } = this.#options;
     for (const job of this.#queued) job.drop();
     this.#queued.clear();
     this.#taken.open();
@@ -138,7 +138,7 @@ export class JobDesk implements Jobs {
         new ClosedError(`Cannot wait for the job: a close waits ${drain} ms, then ends it`),
       );
     }
-    await release(aborted || this.#failure !== undefined);
+    await this.#options.release(aborted || this.#failure !== undefined);
     for (const job of this.#open) job.end();
     signal?.removeEventListener("abort", this.#onAbort);
   }

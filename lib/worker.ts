@@ -103,6 +103,8 @@ export function worker(
         await Promise.allSettled(lanes);
       };
     });
+    // The lanes end with the iterator that the abort has closed, and so settle this before the abort does.
+    signal.throwIfAborted();
   };
 }
 

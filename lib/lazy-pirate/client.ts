@@ -1,6 +1,7 @@
 import pRetry from "p-retry";
 import type { Client, RequestOptions } from "../client.ts";
 import { BacklogFullError, ClosedError, MessageTooLargeError, NoReplyError } from "../errors.ts";
+import { Followers } from "../followers.ts";
 import { byteLengthOf, type Frames, framesOf, type Message, type MessageLike } from "../message.ts";
 import { observer } from "../observe.ts";
 import { checkEndpoint, count, duration } from "../options.ts";
@@ -157,6 +158,7 @@ export function lazyPirate(endpoint: string, options: LazyPirateOptions = {}): L
     reopened: 0,
   };
   const calls = new Set<AbortController>();
+  const followers = new Followers();
   let settled: (() => void) | undefined;
   let connecting: Promise<Connection> | undefined;
   let retired: Connection | undefined;
@@ -206,7 +208,7 @@ export function lazyPirate(endpoint: string, options: LazyPirateOptions = {}): L
 
     const controller = new AbortController();
     const forward = () => controller.abort(call.signal?.reason);
-    call.signal?.addEventListener("abort", forward);
+    if (call.signal !== undefined) followers.follow(call.signal, forward);
     calls.add(controller);
     counters.requests++;
     try {
@@ -214,7 +216,7 @@ export function lazyPirate(endpoint: string, options: LazyPirateOptions = {}): L
       counters.replies++;
       return reply;
     } finally {
-      call.signal?.removeEventListener("abort", forward);
+      if (call.signal !== undefined) followers.unfollow(call.signal, forward);
       calls.delete(controller);
       if (calls.size === 0) settled?.();
       if (life?.aborted) await close();

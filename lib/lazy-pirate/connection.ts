@@ -69,7 +69,7 @@ export class Connection {
   }
 
   #lose(): void {
-    for (const pending of [...this.#pending.values()]) pending.lost();
+    for (const pending of this.#pending.values()) pending.lost();
   }
 
   #receive(frames: Frames): void {

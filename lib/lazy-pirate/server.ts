@@ -206,7 +206,7 @@ export function lazyPirateServer(
   }
 
   function forget(peer: Peer): void {
-    for (const cancel of [...jobsOf.get(peer) ?? []]) {
+    for (const cancel of jobsOf.get(peer) ?? []) {
       cancel(new ClosedError("Cannot deliver a reply: the client has gone"));
     }
   }

@@ -176,7 +176,7 @@ export class QueueMachine {
     for (const { held } of this.#workers.values()) {
       for (const { job } of held.values()) if (job.client === client) job.clientGone = true;
     }
-    for (const job of [...this.#waiting]) {
+    for (const job of Array.from(this.#waiting)) {
       if (job.client !== client) continue;
       this.#waiting.delete(job);
       this.#drop("clientLeft");
@@ -215,7 +215,7 @@ export class QueueMachine {
 
   /** The worker no longer works on what it holds, and is ready for other work. */
   #giveUp(worker: Worker): void {
-    for (const id of [...worker.held.keys()]) {
+    for (const id of worker.held.keys()) {
       this.#release(worker, id);
       this.#drop("workerGaveUp");
     }

@@ -159,7 +159,7 @@ export function simplePirateWorker(
   }
 
   function cancelAll(): void {
-    for (const cancel of [...jobs]) {
+    for (const cancel of jobs) {
       cancel(new ClosedError(`Cannot deliver a reply: the connection to ${endpoint} ended`));
     }
     jobs.clear();

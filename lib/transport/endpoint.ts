@@ -36,7 +36,7 @@ export function parseEndpoint(endpoint: string, use: EndpointUse): Endpoint {
   }
   const match = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/s.exec(endpoint);
   if (match === null) return fail(`expected ${schemes}`);
-  const [, scheme, rest = ""] = match;
+  const [, scheme = "", rest = ""] = match;
   if (/\s|\0/.test(rest)) return fail("it contains white space or a zero byte");
   switch (scheme) {
     case "tcp":

@@ -16,7 +16,6 @@ import type {
 export interface NativeSocket {
   readonly events: { receive(): Promise<MonitorEvent>; close(): void };
   readonly lastEndpoint: string | null;
-  readonly readable: boolean;
   ipv6: boolean;
   linger: number;
   bindSync(endpoint: string): void;
@@ -36,8 +35,8 @@ interface MonitorEvent {
 
 /** Messages handled before timers and I/O get their turn: promises that are ready would starve them. */
 const turn = 256;
-/** Messages after which the consumer is woken, though more are there. */
-const batch = 64;
+/** The longest pause in milliseconds before a DEALER offers a message again that libzmq had no room for. */
+const longestPause = 20;
 /** The most bytes that wait in a DEALER's outbound buffer. */
 const maxOutboundBytes = 8 * 1024 * 1024;
 /** How long libzmq gets to say that it tries again, before it is taken to have given up. */
@@ -78,7 +77,7 @@ async function within(promise: Promise<void>, delay: number): Promise<void> {
 abstract class ZeromqSocket<Event> implements Socket<Event> {
   protected readonly native: NativeSocket;
   protected readonly settings: ResolvedSocketOptions;
-  /** Whether a message is on its way from libzmq to {@linkcode ZeromqSocket.arrived}. */
+  /** Whether messages have come since the last turn of the event loop; more may follow at once. */
   protected taking = false;
   protected inbound: Event[] = [];
   /** The most events that wait here; libzmq keeps the other half of the high-water mark. */
@@ -206,10 +205,8 @@ abstract class ZeromqSocket<Event> implements Socket<Event> {
 
   async #take(): Promise<void> {
     let sinceTurn = 0;
-    let sinceWake = 0;
     while (!this.closed) {
       if (this.inbound.length >= this.#capacity) {
-        this.wake();
         await (this.#room = signal()).promise;
         continue;
       }
@@ -222,17 +219,26 @@ abstract class ZeromqSocket<Event> implements Socket<Event> {
       }
       if (this.closed) return;
       this.arrived(frames);
-      this.taking = this.native.readable;
-      if (!this.taking) this.drained();
-      if (!this.taking || ++sinceWake >= batch) {
-        sinceWake = 0;
-        if (this.inbound.length > 0) this.wake();
+      if (!this.taking) {
+        this.taking = true;
+        setImmediate(() => this.#handOver());
       }
       if (++sinceTurn >= turn) {
         sinceTurn = 0;
         await nextTurn();
       }
     }
+  }
+
+  /**
+   * Gives the consumer, as one batch, what came in this turn of the event loop. Whether libzmq has more is
+   * not asked: the addon's `readable` swallows the very event that would end a pending receive or send.
+   */
+  #handOver(): void {
+    this.taking = false;
+    if (this.closed) return;
+    this.drained();
+    if (this.inbound.length > 0) this.wake();
   }
 
   async #watch(): Promise<void> {
@@ -290,7 +296,7 @@ abstract class ZeromqSocket<Event> implements Socket<Event> {
   async #close(linger: number): Promise<void> {
     const start = performance.now();
     // Yields once, so that `closed` is true in all that follows.
-    await undefined;
+    await Promise.resolve();
     for (const timer of this.#ended.values()) clearTimeout(timer);
     this.#ended.clear();
     this.inbound = [];
@@ -332,7 +338,7 @@ export class ZeromqDealer extends ZeromqSocket<DealerEvent> implements DealerSoc
   }
 
   withdraw(frames: Frames): boolean {
-    // The first is with libzmq already.
+    // The first may be with libzmq already.
     const at = this.#outbound.indexOf(frames, 1);
     if (at < 0) return false;
     this.#outbound.splice(at, 1);
@@ -397,14 +403,18 @@ export class ZeromqDealer extends ZeromqSocket<DealerEvent> implements DealerSoc
   async #sendAll(): Promise<void> {
     this.#sending = true;
     let sinceTurn = 0;
-    for (let frames; (frames = this.#outbound[0]) !== undefined;) {
+    let pause = 1;
+    for (let frames; !this.#released && (frames = this.#outbound[0]) !== undefined;) {
       try {
         await this.native.send(frames as Uint8Array[]);
-      } catch {
-        // It waits for a peer without a time limit, so it fails only with the socket.
-        break;
+      } catch (error) {
+        if (codeOf(error) !== "EAGAIN") break;
+        // Tried again by a timer: a send that waits in the addon can miss that there is room.
+        await new Promise((resolve) => setTimeout(resolve, pause));
+        pause = Math.min(2 * pause, longestPause);
+        continue;
       }
-      if (this.#released) break;
+      pause = 1;
       this.#outbound.shift();
       this.#outboundBytes -= byteLengthOf(frames);
       if (
@@ -428,7 +438,8 @@ export class ZeromqDealer extends ZeromqSocket<DealerEvent> implements DealerSoc
   async #tell(): Promise<void> {
     // libzmq reports the end of a connection a moment before it hands over the last messages.
     await nextTurn();
-    if (this.closed || this.taking || this.native.readable) return;
+    await nextTurn();
+    if (this.closed || this.taking) return;
     this.drained();
     this.wake();
   }
@@ -525,7 +536,7 @@ export class ZeromqRouter extends ZeromqSocket<RouterEvent> implements RouterSoc
     if (codeOf(error) === "EHOSTUNREACH" && peer.connected) {
       peer.connected = false;
       this.#departing.add(peer);
-      if (!this.taking && !this.native.readable) this.drained();
+      if (!this.taking) this.drained();
     }
     this.wake();
   }

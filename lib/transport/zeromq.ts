@@ -70,6 +70,7 @@ async function openDealer(options: DealerOptions = {}): Promise<DealerSocket> {
     const native = new addon.Dealer({
       ...nativeOptions(settings),
       sendHighWaterMark: Math.min(dealerPipe, settings.sendHighWaterMark),
+      sendTimeout: 0,
     });
     if (routingId !== undefined) {
       raw(native).setStringOption(routingIdOption, Buffer.from(routingId));
@@ -113,7 +114,8 @@ function nativeOptions(settings: ResolvedSocketOptions) {
     // Never the addon's own default, for ever: a process must be able to exit.
     linger: Math.round(settings.linger),
     receiveHighWaterMark: Math.ceil(settings.receiveHighWaterMark / 2),
-    maxMessageSize: settings.maxMessageSize,
+    // It bounds the commands of the handshake too.
+    maxMessageSize: Math.max(settings.maxMessageSize, 4096),
     reconnectInterval: 100,
     reconnectMaxInterval: 5000,
     connectTimeout: 5000,

@@ -198,7 +198,7 @@ export class Hub<Event> implements Socket<Event>, PipeOwner {
   }
 
   async #close(linger: number): Promise<void> {
-    await undefined; // so that `closed` is true before anything below can be seen
+    await Promise.resolve(); // so that `closed` is true before anything below can be seen
     for (const undo of this.#undo) undo();
     this.#inbox.clear();
     this.#readable.open();

@@ -1,0 +1,14 @@
+import type { Transport } from "../transport.ts";
+import { MemoryDealer } from "./dealer.ts";
+import type { MemoryNetwork } from "./network.ts";
+import { MemoryRouter } from "./router.ts";
+
+/** The memory transport as one machine of a network has it; a simulated network tells machines apart. */
+export function memoryOn(network: MemoryNetwork, host: string): Transport {
+  return {
+    name: "memory",
+    schemes: ["inproc"],
+    dealer: (options) => Promise.resolve(new MemoryDealer(host, network, options)),
+    router: (options) => Promise.resolve(new MemoryRouter(host, network, options)),
+  };
+}

@@ -1,0 +1,80 @@
+"""Small libzmq peers, written from the wire facts alone. They know nothing of Privateer.
+
+python3 peers.py rep-server ENDPOINT        REP: echoes, prefixed with "re:"
+python3 peers.py req-client ENDPOINT N      REQ: N requests one after another, each checked
+python3 peers.py sp-queue FRONT BACK        Simple Pirate queue: two ROUTERs, least recently used worker
+python3 peers.py sp-worker BACK             Simple Pirate worker: REQ, READY is the byte 1
+
+Each prints "bound ENDPOINT ..." or "ok ..." when there is something to say.
+"""
+import sys
+import zmq
+
+context = zmq.Context()
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+def bind(kind, endpoint):
+    socket = context.socket(kind)
+    socket.bind(endpoint)
+    return socket, socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+
+
+def rep_server(endpoint):
+    socket, bound = bind(zmq.REP, endpoint)
+    say("bound", bound)
+    while True:
+        frames = socket.recv_multipart()
+        socket.send_multipart([b"re:" + frames[0]] + frames[1:])
+
+
+def req_client(endpoint, count):
+    socket = context.socket(zmq.REQ)
+    socket.setsockopt(zmq.RCVTIMEO, 10000)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.connect(endpoint)
+    for number in range(int(count)):
+        socket.send_multipart([b"%d" % number, b"", b"tail"])
+        reply = socket.recv_multipart()
+        assert reply == [b"re:%d" % number, b"", b"tail"], reply
+    say("ok", count)
+
+
+def sp_queue(front, back):
+    clients, front = bind(zmq.ROUTER, front)
+    workers, back = bind(zmq.ROUTER, back)
+    say("bound", front, back)
+    ready = []
+    poller = zmq.Poller()
+    poller.register(workers, zmq.POLLIN)
+    while True:
+        if ready:
+            poller.register(clients, zmq.POLLIN)
+        elif clients in poller:
+            poller.unregister(clients)
+        events = dict(poller.poll())
+        if workers in events:
+            frames = workers.recv_multipart()
+            ready.append(frames[0])
+            if frames[2:] != [b"\x01"]:
+                clients.send_multipart(frames[2:])
+        if clients in events and ready:
+            frames = clients.recv_multipart()
+            workers.send_multipart([ready.pop(0), b""] + frames)
+
+
+def sp_worker(back):
+    socket = context.socket(zmq.REQ)
+    socket.connect(back)
+    socket.send(b"\x01")
+    while True:
+        frames = socket.recv_multipart()
+        assert frames[1] == b"", frames
+        socket.send_multipart(frames[:2] + [b"re:" + frames[2]] + frames[3:])
+
+
+roles = {"rep-server": rep_server, "req-client": req_client, "sp-queue": sp_queue, "sp-worker": sp_worker}
+roles[sys.argv[1]](*sys.argv[2:])
