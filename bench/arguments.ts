@@ -8,7 +8,7 @@ export type Bench = (typeof benches)[number];
 
 /** What the command line asks for. */
 export interface Settings {
-  readonly benches: ReadonlySet<Bench>;
+  readonly benches: readonly Bench[];
   readonly transports: readonly string[];
   /** A queue of others, to be measured beside ours. */
   readonly queue: Foreign | undefined;
@@ -91,7 +91,7 @@ export function settingsOf(args: readonly string[]): Settings | undefined {
     throw new UsageError(`Cannot use --workers ${workers}: give the counts in ascending order`);
   }
   return {
-    benches: new Set(values.only?.map((name) => oneOf("only", name, benches)) ?? benches),
+    benches: values.only?.map((name) => oneOf("only", name, benches)) ?? benches,
     transports: values.transport?.map((name) => oneOf("transport", name, transportNames)) ??
       transportNames,
     queue: others?.back === "" ? undefined : others,

@@ -53,8 +53,8 @@ export async function measureFailover(
   const stages: Stage[] = [];
   const done: FailoverRound[] = [];
   try {
-    for (const queue of queues) stages.push(await workerStage(queue));
-    for (const transport of transports) stages.push(await serverStage(transport));
+    const opening = [...queues.map(workerStage), ...transports.map(serverStage)];
+    stages.push(...await Promise.all(opening));
     for (let round = 1; round <= rounds; round++) {
       for (const stage of stages) {
         const result = await failOnce(stage, round);
@@ -121,8 +121,7 @@ async function serverStage(transport: string): Promise<Stage> {
     await standby.ask("prepare", { transport });
     return standby;
   };
-  let server = await standbyOf();
-  let standby = await standbyOf();
+  let [server, standby] = await Promise.all([standbyOf(), standbyOf()]);
   const { endpoint } = await server.ask("open", {
     transport,
     endpoint: "tcp://127.0.0.1:*",

@@ -34,9 +34,9 @@ async function main(): Promise<number> {
     `Privateer ${here.privateer} (${here.commit ?? "no commit"}), Node ${here.node}, ` +
       `${here.cpus} x ${here.cpu}, ${here.system}`,
   );
-  if (settings.benches.has("throughput")) await throughput(settings, results);
-  if (settings.benches.has("echo")) await echo(settings, results);
-  if (settings.benches.has("failover")) await failover(settings, results);
+  if (settings.benches.includes("throughput")) await throughput(settings, results);
+  if (settings.benches.includes("echo")) await echo(settings, results);
+  if (settings.benches.includes("failover")) await failover(settings, results);
   if (settings.json !== undefined) {
     writeFileSync(settings.json, `${JSON.stringify(results, null, 2)}\n`);
     progress.line(`\nWrote ${settings.json}`);
@@ -119,7 +119,7 @@ timeout, 2500 ms, before it asks again.`);
 
 /** A queue that ran before may still list the workers of the throughput bench, which are gone. */
 function hasNoDeadWorkers({ command }: Foreign, { benches }: Settings): boolean {
-  return command !== undefined || !benches.has("throughput");
+  return command !== undefined || !benches.includes("throughput");
 }
 
 const legend = `

@@ -79,7 +79,7 @@ export async function measureThroughput(
   const rounds: ThroughputRound[] = [];
   const total = workers.length * pace.rounds * windows.length * lanes.length;
   try {
-    for (const lane of lanes) stages.push(await enter(lane));
+    stages.push(...await Promise.all(lanes.map(enter)));
     for (const count of workers) {
       for (const stage of stages) await prepare(stage, count, Math.max(...windows), pace);
       for (let round = 1; round <= pace.rounds; round++) {
@@ -100,9 +100,9 @@ export async function measureThroughput(
 }
 
 async function enter(lane: Lane): Promise<Stage> {
-  const running = await lane.subject.start();
   const load = new Child<LoadTasks>("load");
   const workers = new Child<EchoWorkersTasks>("echo-workers");
+  const running = await lane.subject.start();
   const { loadTransport: transport } = lane;
   await load.ask("open", { transport, endpoint: running.front, connections });
   return { ...lane, running, load, workers };

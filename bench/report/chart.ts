@@ -74,8 +74,8 @@ const style = `text { font: 12px system-ui, "Segoe UI", "DejaVu Sans", sans-seri
 .group { font-weight: 600 }
 .quiet { font-size: 11px; fill: #6e7781 }
 .figure { font-variant-numeric: tabular-nums }
-.spread { stroke: #6e7781; stroke-width: 1.5 }
-@media (prefers-color-scheme: dark) { text { fill: #c9d1d9 } .quiet { fill: #8b949e } .spread { stroke: #c9d1d9 } }`;
+.spread { stroke: #24292f; stroke-width: 1.2; fill: none; opacity: .75 }
+@media (prefers-color-scheme: dark) { text { fill: #c9d1d9 } .quiet { fill: #8b949e } .spread { stroke: #f0f3f6 } }`;
 
 function drawn(
   { label, value }: Bar,
@@ -93,7 +93,7 @@ function drawn(
       px(end - left)
     }" height="${barHeight}" rx="2" fill="${colour}"/>`,
     `<path class="spread" d="M${px(min)} ${middle}H${px(max)}M${px(min)} ${middle - 3}v6` +
-    `M${px(max)} ${middle - 3}v6" fill="none"/>`,
+    `M${px(max)} ${middle - 3}v6"/>`,
     text(px(Math.max(end, max) + 8), middle + 4, format(value.median), "figure"),
   ];
 }
