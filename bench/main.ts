@@ -177,7 +177,7 @@ try {
     process.exitCode = 2;
   } else {
     progress.line("");
-    console.error(error);
+    console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;
   }
 } finally {

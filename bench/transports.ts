@@ -11,9 +11,12 @@ export const transportNames: readonly string[] = Object.keys(transports);
 /** What drives the subjects that have no transport of ours, and whatever must be alike for all. */
 export const loadTransport = "zeromq";
 
-/** Makes the transport of that name. */
+const made = new Map<string, Transport>();
+
+/** The transport of that name: one for all sockets of a process. */
 export function transportOf(name: string): Transport {
-  const make = transports[name];
-  if (make === undefined) throw new RangeError(`Cannot use the transport ${name}: unknown`);
-  return make();
+  const transport = made.get(name) ?? transports[name]?.();
+  if (transport === undefined) throw new RangeError(`Cannot use the transport ${name}: unknown`);
+  made.set(name, transport);
+  return transport;
 }
