@@ -3,16 +3,14 @@ import { byteLengthOf, type Frames } from "../message.ts";
 import { batches } from "./batches.ts";
 import { type EndpointUse, parseEndpoint } from "./endpoint.ts";
 import { checkLinger, type ResolvedSocketOptions } from "./socket-options.ts";
-import type {
-  DealerEvent,
-  DealerSocket,
-  Peer,
-  RouterEvent,
-  RouterSocket,
-  Socket,
-} from "./transport.ts";
+import type { Socket } from "./transport.ts";
 
-/** What is used of the addon's sockets; they allow one pending receive and one pending send. */
+/**
+ * What is used of the addon's sockets. They allow one pending receive. Nothing else may wait for
+ * libzmq or ask it for its state (so `sendTimeout` is 0, and neither `readable` nor `writable` is
+ * here): each look swallows the wake-up that libzmq gives for both directions, and the receive would
+ * miss its message.
+ */
 export interface NativeSocket {
   readonly events: { receive(): Promise<MonitorEvent>; close(): void };
   readonly lastEndpoint: string | null;
@@ -20,13 +18,14 @@ export interface NativeSocket {
   linger: number;
   bindSync(endpoint: string): void;
   connect(endpoint: string): void;
+  disconnect(endpoint: string): void;
   close(): void;
   receive(): Promise<Uint8Array[]>;
   send(frames: Uint8Array[]): Promise<void>;
 }
 
 /** What libzmq's monitor tells, as the addon words it. */
-interface MonitorEvent {
+export interface MonitorEvent {
   readonly type: string;
   readonly address?: string;
   readonly interval?: number;
@@ -34,22 +33,22 @@ interface MonitorEvent {
 }
 
 /** Messages handled before timers and I/O get their turn: promises that are ready would starve them. */
-const turn = 256;
-/** The longest pause in milliseconds before a DEALER offers a message again that libzmq had no room for. */
-const longestPause = 20;
-/** The most bytes that wait in a DEALER's outbound buffer. */
-const maxOutboundBytes = 8 * 1024 * 1024;
+export const turn = 256;
 /** How long libzmq gets to say that it tries again, before it is taken to have given up. */
 const reviveAfter = 1000;
+/** What `setTimeout` can wait for; beyond, it fires at once. */
+const longestTimer = 2_147_483_647;
 /** How long libzmq gets to close a socket once the linger is over. */
 const closeGrace = 1000;
 
-interface Signal {
+/** A promise and what resolves it. */
+export interface Signal {
   readonly promise: Promise<void>;
   readonly resolve: () => void;
 }
 
-function signal(): Signal {
+/** Makes a {@linkcode Signal}. */
+export function signal(): Signal {
   let resolve = () => {};
   const promise = new Promise<void>((settle) => {
     resolve = settle;
@@ -57,37 +56,44 @@ function signal(): Signal {
   return { promise, resolve };
 }
 
-function nextTurn(): Promise<void> {
+/** Lets timers and I/O have their turn. */
+export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);
   });
 }
 
 /** Resolves with the promise, or after `delay` milliseconds. */
-async function within(promise: Promise<void>, delay: number): Promise<void> {
+export async function within(promise: Promise<void>, delay: number): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, delay);
+    timer = setTimeout(resolve, Math.min(delay, longestTimer));
   });
   await Promise.race([promise, late]);
   clearTimeout(timer);
 }
 
 /** What DEALER and ROUTER share: a bounded inbound buffer, the monitor, endpoints and closing. */
-abstract class ZeromqSocket<Event> implements Socket<Event> {
+export abstract class ZeromqSocket<Event> implements Socket<Event> {
   protected readonly native: NativeSocket;
   protected readonly settings: ResolvedSocketOptions;
-  /** Whether messages have come since the last turn of the event loop; more may follow at once. */
-  protected taking = false;
   protected inbound: Event[] = [];
   /** The most events that wait here; libzmq keeps the other half of the high-water mark. */
   readonly #capacity: number;
   readonly #monitor: NativeSocket["events"];
+  readonly #binds = new Set<string>();
   readonly #connects = new Set<string>();
   /** Connections that ended, until libzmq says that it opens them again. */
   readonly #ended = new Map<string, ReturnType<typeof setTimeout>>();
   readonly #gone: Signal = signal();
+  /** Whether libzmq is asked for a message; at the end of a turn, that it had none left. */
+  #receiving = false;
+  #received = 0;
+  #settling = false;
+  /** What {@linkcode ZeromqSocket.settle} counts from. */
+  #settleFrom = 0;
   #arrival: Signal | undefined;
+  #waking = false;
   #room: Signal | undefined;
   #closing: Promise<void> | undefined;
 
@@ -101,8 +107,8 @@ abstract class ZeromqSocket<Event> implements Socket<Event> {
   }
 
   /** Makes events of a message. */
-  protected abstract arrived(frames: Uint8Array[]): void;
-  /** Learns that libzmq had no further message just now. */
+  protected abstract arrived(frames: Frames): void;
+  /** Learns that what was held until earlier messages are taken can be told. */
   protected abstract drained(): void;
   /** Learns what the monitor said. */
   protected abstract noticed(event: MonitorEvent): void;
@@ -122,7 +128,9 @@ abstract class ZeromqSocket<Event> implements Socket<Event> {
       } catch (error) {
         throw failure("bind", endpoint, error);
       }
-      return this.native.lastEndpoint ?? endpoint;
+      const bound = this.native.lastEndpoint ?? endpoint;
+      this.#binds.add(bound);
+      return bound;
     });
   }
 
@@ -137,6 +145,7 @@ abstract class ZeromqSocket<Event> implements Socket<Event> {
   }
 
   receive(limit: number = Infinity): readonly Event[] {
+    if (this.closed) return [];
     let taken = this.inbound;
     if (limit < taken.length) taken = this.inbound.splice(0, limit);
     else this.inbound = [];
@@ -166,8 +175,32 @@ abstract class ZeromqSocket<Event> implements Socket<Event> {
 
   /** Wakes whoever waits for something to read. */
   protected wake(): void {
+    this.#waking = false;
+    if (this.inbound.length === 0 && !this.closed) return;
     this.#arrival?.resolve();
     this.#arrival = undefined;
+  }
+
+  /** Calls {@linkcode ZeromqSocket.drained} once all that arrived before now has been taken. */
+  protected async settle(): Promise<void> {
+    this.#settleFrom = this.#received;
+    if (this.#settling) return;
+    this.#settling = true;
+    for (let settled = false; !settled && !this.closed;) {
+      if (this.#room !== undefined) await this.#room.promise;
+      const before = this.#received;
+      // Two turns, so that one poll lies between: libzmq can hand over the last messages of a
+      // connection a moment after it reported the end.
+      await nextTurn();
+      await nextTurn();
+      // Where messages never cease, no more than the high-water mark can have arrived before.
+      settled = this.#receiving && this.#received === before ||
+        this.#received - this.#settleFrom >= this.settings.receiveHighWaterMark;
+    }
+    this.#settling = false;
+    if (this.closed) return;
+    this.drained();
+    this.wake();
   }
 
   /** Whether the message is over the bound; libzmq only looks at each frame. */
@@ -210,35 +243,28 @@ abstract class ZeromqSocket<Event> implements Socket<Event> {
         await (this.#room = signal()).promise;
         continue;
       }
-      let frames: Uint8Array[];
+      let frames: Frames;
+      this.#receiving = true;
       try {
-        frames = await this.native.receive();
+        frames = (await this.native.receive()).map(plain);
       } catch {
         // It ends with the socket: there is no time limit on a receive that could end it otherwise.
         return;
       }
+      this.#receiving = false;
       if (this.closed) return;
-      this.arrived(frames);
-      if (!this.taking) {
-        this.taking = true;
-        setImmediate(() => this.#handOver());
+      this.#received++;
+      // What one turn of the event loop brings is one batch.
+      if (this.#arrival !== undefined && !this.#waking) {
+        this.#waking = true;
+        setImmediate(() => this.wake());
       }
+      this.arrived(frames);
       if (++sinceTurn >= turn) {
         sinceTurn = 0;
         await nextTurn();
       }
     }
-  }
-
-  /**
-   * Gives the consumer, as one batch, what came in this turn of the event loop. Whether libzmq has more is
-   * not asked: the addon's `readable` swallows the very event that would end a pending receive or send.
-   */
-  #handOver(): void {
-    this.taking = false;
-    if (this.closed) return;
-    this.drained();
-    if (this.inbound.length > 0) this.wake();
   }
 
   async #watch(): Promise<void> {
@@ -273,30 +299,46 @@ abstract class ZeromqSocket<Event> implements Socket<Event> {
 
   /** Opens again what libzmq has given up: after a protocol error it never tries again by itself. */
   #revive({ type, address }: MonitorEvent): void {
-    if (address === undefined || !this.#connects.has(address)) return;
-    if (type === "disconnect" && !this.#ended.has(address)) {
-      this.#ended.set(address, setTimeout(() => this.#reopen(address), reviveAfter));
+    const endpoint = this.#connectedAs(address ?? "");
+    if (endpoint === undefined) return;
+    if (type === "disconnect" && !this.#ended.has(endpoint)) {
+      this.#ended.set(endpoint, setTimeout(() => void this.#reopen(endpoint), reviveAfter));
     } else if (type.startsWith("connect")) {
-      clearTimeout(this.#ended.get(address));
-      this.#ended.delete(address);
+      clearTimeout(this.#ended.get(endpoint));
+      this.#ended.delete(endpoint);
     }
   }
 
-  #reopen(endpoint: string): void {
-    this.#ended.delete(endpoint);
+  /** The endpoint that the monitor means: it names the host as given at first, resolved later on. */
+  #connectedAs(address: string): string | undefined {
+    if (this.#connects.has(address)) return address;
+    if (this.#binds.has(address)) return undefined;
+    const port = address.slice(address.lastIndexOf(":"));
+    const [endpoint, ambiguous] = [...this.#connects].filter((each) => each.endsWith(port));
+    return ambiguous === undefined ? endpoint : undefined;
+  }
+
+  async #reopen(endpoint: string): Promise<void> {
+    // A poll in between, as the news that libzmq tries again may have waited for a busy event loop.
+    await nextTurn();
+    await nextTurn();
+    if (this.closed || !this.#ended.has(endpoint)) return;
     const reason = "the peer broke the protocol, or a bound";
     this.settings.observe({ type: "connectFailed", endpoint, reason, delay: 0 });
+    this.#ended.delete(endpoint);
     try {
+      // Without this, libzmq takes the endpoint to be connected still.
+      this.native.disconnect(endpoint);
       this.native.connect(endpoint);
     } catch {
-      this.#ended.set(endpoint, setTimeout(() => this.#reopen(endpoint), reviveAfter));
+      this.#ended.set(endpoint, setTimeout(() => void this.#reopen(endpoint), reviveAfter));
     }
   }
 
   async #close(linger: number): Promise<void> {
     const start = performance.now();
     // Yields once, so that `closed` is true in all that follows.
-    await Promise.resolve();
+    await undefined;
     for (const timer of this.#ended.values()) clearTimeout(timer);
     this.#ended.clear();
     this.inbound = [];
@@ -312,248 +354,13 @@ abstract class ZeromqSocket<Event> implements Socket<Event> {
   }
 }
 
-/** A DEALER of libzmq. */
-export class ZeromqDealer extends ZeromqSocket<DealerEvent> implements DealerSocket {
-  #outbound: Frames[] = [];
-  #outboundBytes = 0;
-  #sending = false;
-  #space: Signal | undefined;
-  #flushed: Signal | undefined;
-  #released = false;
-  #connections = 0;
-  /** Joins already told, since a message overtook the monitor. */
-  #early = 0;
-  #refused = false;
-  /** What the monitor told while messages that came before it were unread. */
-  #held: DealerEvent[] = [];
-
-  send(frames: Frames): boolean {
-    if (this.closed) return false;
-    const size = byteLengthOf(frames);
-    if (this.#full(size)) return false;
-    this.#outbound.push(frames);
-    this.#outboundBytes += size;
-    if (!this.#sending) void this.#sendAll();
-    return true;
-  }
-
-  withdraw(frames: Frames): boolean {
-    // The first may be with libzmq already.
-    const at = this.#outbound.indexOf(frames, 1);
-    if (at < 0) return false;
-    this.#outbound.splice(at, 1);
-    this.#outboundBytes -= byteLengthOf(frames);
-    return true;
-  }
-
-  writable(): Promise<void> {
-    if (this.closed || !this.#full(0)) return Promise.resolve();
-    return (this.#space ??= signal()).promise;
-  }
-
-  protected override arrived(frames: Uint8Array[]): void {
-    if (this.#connections === 0) {
-      if (this.#held[0]?.type === "joined") this.#held.shift();
-      else this.#early++;
-      this.#join();
-    }
-    if (!this.oversized(frames)) this.inbound.push({ type: "message", frames });
-  }
-
-  protected override drained(): void {
-    for (const event of this.#held.splice(0)) {
-      if (event.type === "joined") this.#join();
-      else this.#leave();
-    }
-  }
-
-  protected override noticed({ type }: MonitorEvent): void {
-    // A peer that never finished its handshake is refused, then disconnected, without having joined.
-    const refused = this.#refused;
-    this.#refused = type.startsWith("handshake:error");
-    if (type === "handshake") {
-      if (this.#early > 0) {
-        this.#early--;
-        return;
-      }
-      this.#held.push({ type: "joined" });
-    } else if (type === "disconnect" && !refused) {
-      this.#held.push({ type: "left" });
-    } else {
-      return;
-    }
-    void this.#tell();
-  }
-
-  protected override async flush(delay: number): Promise<void> {
-    this.#space?.resolve();
-    if (this.#sending && delay > 0) {
-      this.#flushed = signal();
-      await within(this.#flushed.promise, delay);
-    }
-    this.#released = true;
-  }
-
-  #full(size: number): boolean {
-    const { length } = this.#outbound;
-    return length >= this.settings.sendHighWaterMark ||
-      length > 0 && this.#outboundBytes + size > maxOutboundBytes;
-  }
-
-  async #sendAll(): Promise<void> {
-    this.#sending = true;
-    let sinceTurn = 0;
-    let pause = 1;
-    for (let frames; !this.#released && (frames = this.#outbound[0]) !== undefined;) {
-      try {
-        await this.native.send(frames as Uint8Array[]);
-      } catch (error) {
-        if (codeOf(error) !== "EAGAIN") break;
-        // Tried again by a timer: a send that waits in the addon can miss that there is room.
-        await new Promise((resolve) => setTimeout(resolve, pause));
-        pause = Math.min(2 * pause, longestPause);
-        continue;
-      }
-      pause = 1;
-      this.#outbound.shift();
-      this.#outboundBytes -= byteLengthOf(frames);
-      if (
-        this.#space !== undefined &&
-        this.#outbound.length <= this.settings.sendHighWaterMark / 2 &&
-        this.#outboundBytes <= maxOutboundBytes / 2
-      ) {
-        this.#space.resolve();
-        this.#space = undefined;
-      }
-      if (++sinceTurn >= turn) {
-        sinceTurn = 0;
-        await nextTurn();
-      }
-    }
-    this.#sending = false;
-    this.#flushed?.resolve();
-  }
-
-  /** Tells what is held, unless messages are to be read first. */
-  async #tell(): Promise<void> {
-    // libzmq reports the end of a connection a moment before it hands over the last messages.
-    await nextTurn();
-    await nextTurn();
-    if (this.closed || this.taking) return;
-    this.drained();
-    this.wake();
-  }
-
-  #join(): void {
-    this.#connections++;
-    this.inbound.push({ type: "joined" });
-  }
-
-  #leave(): void {
-    if (this.#connections === 0) return;
-    this.#connections--;
-    // A connection that comes and goes while nobody reads leaves one trace, not an endless list.
-    const { length } = this.inbound;
-    if (this.inbound[length - 1]?.type === "joined" && this.inbound[length - 2]?.type === "left") {
-      this.inbound.pop();
-    } else {
-      this.inbound.push({ type: "left" });
-    }
-  }
+/** The frame without what the addon's `Buffer` adds: its `slice()`, for one, does not copy. */
+function plain({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, length);
 }
 
-/** A peer of a {@linkcode ZeromqRouter}. */
-class ZeromqPeer implements Peer {
-  readonly routingId: Uint8Array;
-  readonly key: string;
-  connected = true;
-
-  constructor(routingId: Uint8Array, key: string) {
-    this.routingId = routingId;
-    this.key = key;
-  }
-}
-
-/** A ROUTER of libzmq. */
-export class ZeromqRouter extends ZeromqSocket<RouterEvent> implements RouterSocket {
-  readonly #peers = new Map<string, ZeromqPeer>();
-  /** Peers that could not be sent to, until what they had sent before is read, and they have left. */
-  readonly #departing = new Set<ZeromqPeer>();
-  /** Whether libzmq reports departures, as `[routing id, empty frame]`. */
-  readonly #notified: boolean;
-
-  constructor(native: NativeSocket, settings: ResolvedSocketOptions, notified: boolean) {
-    super(native, settings);
-    this.#notified = notified;
-  }
-
-  send(peer: Peer, frames: Frames): boolean {
-    if (this.closed || !(peer instanceof ZeromqPeer)) return false;
-    if (!peer.connected || this.#peers.get(peer.key) !== peer) return false;
-    // Whether libzmq took it is known at once, but told by a promise.
-    this.native.send([peer.routingId, ...frames]).catch((error: unknown) => {
-      if (!this.closed) this.#undelivered(peer, frames, error);
-    });
-    return true;
-  }
-
-  protected override arrived(frames: Uint8Array[]): void {
-    const routingId = frames.shift() ?? new Uint8Array();
-    const key = latin1(routingId);
-    let peer = this.#peers.get(key);
-    // A peer can send a lone empty frame too, and so only declare itself gone.
-    if (this.#notified && frames.length === 1 && frames[0]?.length === 0) {
-      if (peer !== undefined) this.#leave(peer);
-      return;
-    }
-    if (peer === undefined) {
-      peer = new ZeromqPeer(routingId, key);
-      this.#peers.set(key, peer);
-      this.inbound.push({ type: "joined", peer });
-    }
-    if (!this.oversized(frames)) this.inbound.push({ type: "message", peer, frames });
-  }
-
-  protected override drained(): void {
-    for (const peer of this.#departing) this.#leave(peer);
-  }
-
-  protected override noticed(): void {}
-
-  protected override flush(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  #undelivered(peer: ZeromqPeer, frames: Frames, error: unknown): void {
-    if (this.inbound.length >= 2 * this.settings.receiveHighWaterMark) {
-      this.settings.observe({
-        type: "messageDropped",
-        reason: "it could not be delivered, and nobody reads what the socket reports",
-      });
-    } else {
-      this.inbound.push({ type: "unroutable", peer, frames });
-    }
-    if (codeOf(error) === "EHOSTUNREACH" && peer.connected) {
-      peer.connected = false;
-      this.#departing.add(peer);
-      if (!this.taking) this.drained();
-    }
-    this.wake();
-  }
-
-  #leave(peer: ZeromqPeer): void {
-    peer.connected = false;
-    this.#departing.delete(peer);
-    this.#peers.delete(peer.key);
-    this.inbound.push({ type: "left", peer });
-  }
-}
-
-function latin1(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
-}
-
-function codeOf(error: unknown): string | undefined {
+/** The code of an error of the system, such as `EAGAIN`. */
+export function codeOf(error: unknown): string | undefined {
   return (error as { readonly code?: string }).code;
 }
 

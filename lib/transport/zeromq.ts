@@ -12,7 +12,8 @@ import type {
   SocketOptions,
   Transport,
 } from "./transport.ts";
-import { ZeromqDealer, ZeromqRouter } from "./zeromq-socket.ts";
+import { ZeromqDealer } from "./zeromq-dealer.ts";
+import { ZeromqRouter } from "./zeromq-router.ts";
 
 /** ZMQ_ROUTING_ID: reached by its number, as the addon's own property takes only text. */
 const routingIdOption = 5;
@@ -21,10 +22,12 @@ const routerNotifyOption = 97;
 const notifyDisconnect = 2;
 
 /**
- * The most messages that libzmq itself keeps for a DEALER's connection. The bound proper is this
- * library's outbound buffer; libzmq's needs to hold no more than what keeps its I/O thread busy.
+ * The most messages that libzmq itself keeps for a DEALER's connection: enough to keep its I/O thread
+ * busy, few since it knows no bound in bytes. The bound proper is this library's outbound buffer.
+ * (It cannot follow the size of the messages: a high-water mark that is lowered later can stall, as
+ * the reading side reports progress by the old one.)
  */
-const dealerPipe = 64;
+const dealerPipe = 128;
 
 /** The addon's protected setters, by option number. */
 interface RawOptions {
@@ -38,17 +41,18 @@ interface RawOptions {
  *
  * What is particular to it:
  * - `sendHighWaterMark` bounds a DEALER's own buffer (which also never holds more than 8 MiB);
- *   libzmq keeps up to 64 messages more for each connection. A ROUTER's messages go to libzmq at
+ *   libzmq keeps up to 128 messages more for each connection. A ROUTER's messages go to libzmq at
  *   once, which keeps `sendHighWaterMark` for each peer; beyond it they come back as `unroutable`.
  * - `receiveHighWaterMark` is shared out between libzmq, for each peer, and the socket, for all.
- * - libzmq checks `maxMessageSize` for each frame, and disconnects who exceeds it. A message whose
- *   frames exceed it only together is dropped and reported, its sender stays connected.
+ * - libzmq checks `maxMessageSize` (but at least 4096 bytes) for each frame, and disconnects who
+ *   exceeds it. A message that exceeds it only as a whole is dropped and reported; its sender stays
+ *   connected.
  * - A ROUTER hears of a peer with its first message, and takes a message that is one empty frame
- *   for the peer's departure: libzmq reports departures in that form.
+ *   for the peer's departure: libzmq reports departures in that form. (Where the addon was built
+ *   without libzmq's draft options, only a message that cannot be sent shows a departure.)
  * - Heartbeats (PING every 5 s, 15 s of silence end a connection) need the socket to be read: libzmq
  *   sees no answer behind a full queue, so a peer kept waiting for longer than that is disconnected
  *   and what it had in transit is lost.
- * - It binds to addresses, interface names and `*`, not to host names.
  * - Binding to an `ipc://` path takes it over from a socket that is already bound there.
  *
  * @returns The transport.
@@ -70,7 +74,6 @@ async function openDealer(options: DealerOptions = {}): Promise<DealerSocket> {
     const native = new addon.Dealer({
       ...nativeOptions(settings),
       sendHighWaterMark: Math.min(dealerPipe, settings.sendHighWaterMark),
-      sendTimeout: 0,
     });
     if (routingId !== undefined) {
       raw(native).setStringOption(routingIdOption, Buffer.from(routingId));
@@ -87,8 +90,6 @@ async function openRouter(options: SocketOptions = {}): Promise<RouterSocket> {
       ...nativeOptions(settings),
       sendHighWaterMark: settings.sendHighWaterMark,
       mandatory: true,
-      // Each send is tried at once and never waits, so a slow peer holds up no other.
-      sendTimeout: 0,
     });
     const notified = addon.capability.draft === true;
     if (notified) raw(native).setInt32Option(routerNotifyOption, notifyDisconnect);
@@ -113,6 +114,9 @@ function nativeOptions(settings: ResolvedSocketOptions) {
   return {
     // Never the addon's own default, for ever: a process must be able to exit.
     linger: Math.round(settings.linger),
+    // Each send is tried at once and never waits: a slow peer holds up no other, and a send that
+    // waited could keep a receive that waits from its message.
+    sendTimeout: 0,
     receiveHighWaterMark: Math.ceil(settings.receiveHighWaterMark / 2),
     // It bounds the commands of the handshake too.
     maxMessageSize: Math.max(settings.maxMessageSize, 4096),
@@ -140,7 +144,10 @@ async function load(): Promise<typeof import("zeromq")> {
     }
   }
   try {
-    return await import("zeromq");
+    const addon = await import("zeromq");
+    // Each socket takes three of libzmq's, with its monitor: by default 341 would be the most.
+    addon.context.maxSockets = addon.context.maxSocketsLimit;
+    return addon;
   } catch (error) {
     throw new TransportError(
       "TRANSPORT_UNAVAILABLE",
