@@ -117,6 +117,11 @@ export class Connection implements StreamHandler {
     return true;
   }
 
+  /** Takes back a message that no write has begun with. */
+  withdraw(frames: Frames): boolean {
+    return this.#outbox.withdraw(frames);
+  }
+
   /** Sends a frame of the protocol's own, ahead of the messages that wait. */
   sendControl(bytes: Uint8Array): void {
     this.#control.push(bytes);

@@ -1,6 +1,7 @@
 import type { Frames } from "../../message.ts";
 import { TransportError } from "../../errors.ts";
 import { parseEndpoint } from "../endpoint.ts";
+import { bindWarning } from "../bind-warning.ts";
 import type { SocketOptions, TransportEvent } from "../transport.ts";
 import {
   Connection,
@@ -11,7 +12,7 @@ import {
 import { Dialer } from "./dialer.ts";
 import type { TrafficEncoder } from "./encoder.ts";
 import { FairQueue, type Lane } from "./fair-queue.ts";
-import { Handshakes, isLocal } from "./handshakes.ts";
+import { Handshakes } from "./handshakes.ts";
 import type { Mechanism } from "./mechanism.ts";
 import type { Metadata } from "./metadata.ts";
 import type { ByteStream, Listener, Net, StreamEndpoint, StreamHandler } from "./net.ts";
@@ -86,7 +87,6 @@ export class SocketCore<Event> implements ConnectionOwner {
   #closing: Promise<void> | undefined = undefined;
   #emptied: (() => void) | undefined = undefined;
   #silent = false;
-  #warned = false;
 
   /**
    * @param context What the transport's sockets share.
@@ -123,15 +123,8 @@ export class SocketCore<Event> implements ConnectionOwner {
       this.#assertOpen("bind", endpoint);
     }
     this.#listeners.add(listener);
-    if (address.scheme === "tcp" && !isLoopback(listener.endpoint) && !this.#warned) {
-      this.#warned = true;
-      this.report({
-        type: "warning",
-        endpoint: listener.endpoint,
-        reason: "anybody who can reach it can connect: it is bound beyond this machine, and " +
-          `${this.#context.mechanism.name} authenticates nobody`,
-      });
-    }
+    const warning = bindWarning(listener.endpoint);
+    if (warning !== undefined) this.report(warning);
     return listener.endpoint;
   }
 
@@ -414,10 +407,4 @@ function streamEndpoint(endpoint: string, use: "bind" | "connect"): StreamEndpoi
     `Cannot ${use === "bind" ? "bind" : "connect to"} ${endpoint}: zmtp carries tcp and ipc`,
     { endpoint },
   );
-}
-
-/** Whether a bound endpoint is reachable from this machine only. */
-function isLoopback(endpoint: string): boolean {
-  const parsed = parseEndpoint(endpoint, "bind");
-  return parsed.scheme === "tcp" && isLocal(parsed.host);
 }

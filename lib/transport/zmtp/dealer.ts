@@ -83,6 +83,12 @@ export function dealerSocket(context: TransportContext, options: DealerOptions =
       backlog.push(frames);
       return true;
     },
+    withdraw(frames: Frames): boolean {
+      const at = backlog.indexOf(frames);
+      if (at < 0) return peers.some((peer) => peer.withdraw(frames));
+      backlog.splice(at, 1);
+      return true;
+    },
     writable(): Promise<void> {
       if (core.closed || !full) return Promise.resolve();
       if (writable === undefined) {

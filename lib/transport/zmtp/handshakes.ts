@@ -1,3 +1,5 @@
+import { isLoopback } from "../bind-warning.ts";
+
 /** How many handshakes may be in progress on a socket. */
 export interface HandshakesLimits {
   readonly total: number;
@@ -33,7 +35,8 @@ export class Handshakes<Connection> {
    * @returns The connection that has to make room for it, already forgotten here, if one has to.
    */
   begin(connection: Connection, address: string): Connection | undefined {
-    const key = isLocal(address) ? "" : address;
+    // A Unix socket has no address.
+    const key = address === "" || isLoopback(address) ? "" : address;
     const same = this.#byAddress.get(key);
     let evicted: Connection | undefined;
     if (key !== "" && same !== undefined && same.size >= this.#limits.perAddress) {
@@ -58,9 +61,4 @@ export class Handshakes<Connection> {
     same?.delete(connection);
     if (same?.size === 0) this.#byAddress.delete(key);
   }
-}
-
-/** Whether an address is this machine's own; empty for Unix sockets. */
-export function isLocal(address: string): boolean {
-  return address === "" || address === "::1" || /^(::ffff:)?127\./.test(address);
 }

@@ -66,7 +66,6 @@ export function zmtp(options: ZmtpOptions = {}): PubSubTransport {
   return {
     name: "zmtp",
     schemes: ["tcp", "ipc"],
-    tracksPeers: true,
     // Opening is asynchronous in the seam, so a wrong option rejects rather than throws.
     dealer: async (socket) => await dealerSocket(context, socket),
     router: async (socket) => await routerSocket(context, socket),

@@ -55,6 +55,15 @@ export class Outbox {
     return true;
   }
 
+  /** Takes back a message that no write has begun with. */
+  withdraw(frames: Frames): boolean {
+    const at = this.#messages.indexOf(frames);
+    if (at < 0) return false;
+    this.#messages.splice(at, 1);
+    this.#bytes -= byteLengthOf(frames);
+    return true;
+  }
+
   /**
    * Takes the messages for one write; `written` ends it. Not more of them than make a good write:
    * what the system has not been given yet survives the connection.
