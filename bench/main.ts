@@ -1,5 +1,5 @@
-import { writeFileSync } from "node:fs";
-import { help, type Settings, settingsOf, UsageError } from "./arguments.ts";
+import { closeSync, openSync, writeFileSync } from "node:fs";
+import { benches, help, type Settings, settingsOf, UsageError } from "./arguments.ts";
 import { killAll } from "./child.ts";
 import { measureFailover, window as failoverWindow, work, workerCount } from "./failover.ts";
 import { bodySize } from "./processes/pump.ts";
@@ -28,24 +28,35 @@ async function main(): Promise<number> {
     console.log(help);
     return 0;
   }
+  for (const file of [settings.json, settings.chart]) checkWritable(file);
   const results: Results = { machine: machine(), settings };
   const { machine: here } = results;
   progress.line(
     `Privateer ${here.privateer} (${here.commit ?? "no commit"}), Node ${here.node}, ` +
       `${here.cpus} x ${here.cpu}, ${here.system}`,
   );
-  if (settings.benches.includes("throughput")) await throughput(settings, results);
-  if (settings.benches.includes("echo")) await echo(settings, results);
-  if (settings.benches.includes("failover")) await failover(settings, results);
-  if (settings.json !== undefined) {
-    writeFileSync(settings.json, `${JSON.stringify(results, null, 2)}\n`);
-    progress.line(`\nWrote ${settings.json}`);
-  }
-  if (settings.chart !== undefined) {
-    writeFileSync(settings.chart, chartOf(results));
-    progress.line(`Wrote ${settings.chart}`);
+  const run = { throughput, echo, failover };
+  for (const bench of benches.filter((bench) => settings.benches.includes(bench))) {
+    await run[bench](settings, results);
+    save(settings, results);
   }
   return verdict(results);
+}
+
+/** Finds out now, not after minutes of measuring. */
+function checkWritable(file: string | undefined): void {
+  if (file === undefined) return;
+  try {
+    closeSync(openSync(file, "a"));
+  } catch (error) {
+    throw new UsageError(`Cannot write ${file}: ${(error as Error).message}`);
+  }
+}
+
+/** Writes what there is so far: a bench that fails does not take the others' figures with it. */
+function save({ json, chart }: Settings, results: Results): void {
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(results, null, 2)}\n`);
+  if (chart !== undefined) writeFileSync(chart, chartOf(results));
 }
 
 async function throughput(settings: Settings, results: Results): Promise<void> {
@@ -167,7 +178,10 @@ function verdict(results: Results): number {
 }
 
 for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
-  process.once(signal, () => process.exit(code));
+  process.once(signal, () => {
+    progress.line("Interrupted");
+    process.exit(code);
+  });
 }
 try {
   process.exitCode = await main();

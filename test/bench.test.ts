@@ -125,6 +125,7 @@ test("the bench refuses what it cannot do, with exit code 2", async () => {
       [["--workers", "4,1"], "give the counts in ascending order"],
       [["--back", "tcp://127.0.0.1:1"], "without --front"],
       [["--front", "127.0.0.1:1"], "expected tcp://"],
+      [["--json", "no/such/folder.json"], "Cannot write no/such/folder.json"],
       [["--speed"], "--speed"],
     ] as const
   ) {

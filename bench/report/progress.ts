@@ -10,7 +10,7 @@ export class Progress {
   /** A step, which the next one replaces. */
   step(text: string): void {
     if (!this.#out.isTTY) return this.line(text);
-    this.#out.write(`\r\x1b[2K${text.slice(0, this.#out.columns - 1)}`);
+    this.#out.write(`\r\x1b[2K${text.slice(0, (this.#out.columns || 80) - 1)}`);
     this.#live = true;
   }
 

@@ -1,5 +1,6 @@
 import * as fs from "node:fs/promises";
 import * as net from "node:net";
+import { dirname } from "node:path";
 import { TransportError, type TransportErrorCode } from "../../errors.ts";
 import { tcpEndpoint } from "../endpoint.ts";
 import type { ByteStream, Listener, Net, StreamEndpoint, StreamHandler } from "./net.ts";
@@ -94,7 +95,7 @@ async function listen(
     await listening(server, endpoint);
   } catch (error) {
     if (endpoint.scheme !== "ipc" || !await isStale(error, endpoint.path)) {
-      throw bindError(error, endpoint);
+      throw bindError(await explained(error, endpoint), endpoint);
     }
     try {
       await fs.unlink(endpoint.path);
@@ -133,6 +134,12 @@ function listening(server: net.Server, endpoint: StreamEndpoint): Promise<void> 
 function boundHost(host: string, address: ReturnType<net.Server["address"]>): string {
   if (host === "*") return "0.0.0.0";
   return address === null || typeof address === "string" ? host : address.address;
+}
+
+/** libuv reports a missing directory as EACCES, which sends people looking for the wrong thing. */
+async function explained(error: unknown, endpoint: StreamEndpoint): Promise<unknown> {
+  if (endpoint.scheme !== "ipc" || codeOf(error) !== "EACCES") return error;
+  return await fs.stat(dirname(endpoint.path)).then(() => error, (missing) => missing);
 }
 
 /** Whether a Unix socket's file is left over from a process that is gone. */
