@@ -36,7 +36,7 @@ interface Stage {
   fail(): Promise<{
     readonly at: number;
     readonly request?: number;
-    readonly restartedAt?: number;
+    readonly replacedAt?: number;
   }>;
   /** Makes ready for the next failure. */
   mend(): Promise<void>;
@@ -71,11 +71,11 @@ export async function measureFailover(
 async function failOnce(stage: Stage, round: number): Promise<FailoverRound> {
   const { scenario, subject, client } = stage;
   await client.ask("run", { window });
-  const { at, request, restartedAt } = await stage.fail();
-  const recovery = await client.ask("recovery", { at, request });
+  const { at, request, replacedAt } = await stage.fail();
+  const recovery = await client.ask("recovery", { at, replacedAt, request });
   const counts = await client.ask("pause", undefined);
   await stage.mend();
-  const restarted = restartedAt === undefined ? undefined : restartedAt - at;
+  const restarted = replacedAt === undefined ? undefined : replacedAt - at;
   return { scenario, subject, round, ...recovery, restarted, ...counts };
 }
 
@@ -138,7 +138,7 @@ async function serverStage(transport: string): Promise<Stage> {
       const at = sharedNow();
       await server.kill();
       const opened = await standby.ask("open", { transport, endpoint, work });
-      return { at, restartedAt: opened.at };
+      return { at, replacedAt: opened.at };
     },
     async mend() {
       server = standby;

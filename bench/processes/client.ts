@@ -6,13 +6,15 @@ import { serve, sharedNow } from "./serve.ts";
 export interface Failure {
   /** When the process was killed, by {@linkcode sharedNow}. */
   readonly at: number;
+  /** When its successor was there; replies before that were on their way when it was killed. */
+  readonly replacedAt?: number | undefined;
   /** The request that it held. Default: all that were in flight. */
   readonly request?: number | undefined;
 }
 
 /** What a failure cost. */
 export interface Recovery {
-  /** Milliseconds from the failure to the next reply, to whichever request. */
+  /** Milliseconds from the failure to the next reply of whoever is left, to whichever request. */
   readonly next: number;
   /** Milliseconds from the failure to the reply of the last affected request. */
   readonly affected: number;
@@ -84,14 +86,14 @@ serve<ClientTasks>({
     await Promise.all([...calls.values()].map(({ settled }) => settled));
   },
 
-  async recovery({ at, request }) {
+  async recovery({ at, replacedAt = at, request }) {
     const affected = [...calls].filter(([number, { startedAt, answeredAt }]) =>
       request === undefined ? startedAt <= at && !(answeredAt <= at) : number === request
     ).map(([, call]) => call);
     await Promise.all(affected.map(({ settled }) => settled));
     const answers = [...calls.values()].map(({ answeredAt }) => answeredAt);
     return {
-      next: Math.min(...answers.filter((answeredAt) => answeredAt > at)) - at,
+      next: Math.min(...answers.filter((answeredAt) => answeredAt > replacedAt)) - at,
       affected: Math.max(...affected.map(({ answeredAt }) => answeredAt)) - at,
       requests: affected.length,
     };
