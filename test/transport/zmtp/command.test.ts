@@ -56,7 +56,9 @@ test("decodePing reads TTL and context up to 16 bytes, and refuses longer or non
 });
 
 test("encodeError makes any reason printable and short", () => {
-  const { name, data } = decodeCommand(encodeError("bad\n\u{1f600}" + "x".repeat(400)).subarray(9))!;
+  const { name, data } = decodeCommand(
+    encodeError("bad\n\u{1f600}" + "x".repeat(400)).subarray(9),
+  )!;
   assert.is(name, "ERROR");
   assert.is(decodeError(data)!.length, 255);
   assert.match(decodeError(data)!, /^bad\?\?\?x/);
@@ -75,9 +77,7 @@ test("decodeCommand and what reads its data never throw, whatever bytes come", (
       fc.constantFrom("", "PING", "ERROR", "READY"),
       fc.uint8Array({ maxLength: 30 }),
       (name, noise) => {
-        const command = name === ""
-          ? decodeCommand(noise)
-          : { name, data: noise };
+        const command = name === "" ? decodeCommand(noise) : { name, data: noise };
         if (command === undefined) return;
         decodePing(command.data);
         decodeError(command.data);

@@ -82,7 +82,10 @@ test("a server sends READY at once to a 3.0 client, which need not wait (23/ZMTP
 });
 
 test("a client takes READY together with the greeting, as libzmq servers send it", () => {
-  assert.is(types(machine("client", "DEALER").bytes(greeting(), ready("REP"))), "send announced joined");
+  assert.is(
+    types(machine("client", "DEALER").bytes(greeting(), ready("REP"))),
+    "send announced joined",
+  );
 });
 
 const pairs = {
@@ -93,7 +96,19 @@ const pairs = {
 };
 for (const [own, allowed] of Object.entries(pairs)) {
   for (
-    const peer of ["REQ", "REP", "DEALER", "ROUTER", "PUB", "SUB", "XPUB", "XSUB", "PUSH", "", "constructor"]
+    const peer of [
+      "REQ",
+      "REP",
+      "DEALER",
+      "ROUTER",
+      "PUB",
+      "SUB",
+      "XPUB",
+      "XSUB",
+      "PUSH",
+      "",
+      "constructor",
+    ]
   ) {
     test(`a ${own} ${allowed.includes(peer) ? "joins" : "refuses"} a ${JSON.stringify(peer)}`, () => {
       const effects = machine("server", own).bytes(greeting(), ready(peer));
@@ -142,7 +157,10 @@ test("the handshake has one deadline, however its bytes trickle in", () => {
   const { it, step } = machine("server");
   const wire = concat(greeting(), ready("DEALER"));
   for (let at = 0; at < 49; at++) {
-    assert.is(types(step({ type: "bytes", chunk: wire.subarray(at, at + 1), room: 1 }, at * 100)), "");
+    assert.is(
+      types(step({ type: "bytes", chunk: wire.subarray(at, at + 1), room: 1 }, at * 100)),
+      "",
+    );
     assert.is(it.deadline, 5_000);
   }
   assert.match(closing(step({ type: "tick" }, 5_000)).reason, /in time/);
@@ -161,7 +179,10 @@ test("a PING is answered with its context; PONG and unknown commands are taken i
   const server = machine("server");
   server.bytes(greeting(), ready("DEALER"));
   assert.equal(sent(server.bytes(encodePing(0, text("ctx")))), encodeCommand("PONG", text("ctx")));
-  assert.is(types(server.bytes(encodeCommand("PONG", bytes()), encodeCommand("JOIN", bytes()))), "");
+  assert.is(
+    types(server.bytes(encodeCommand("PONG", bytes()), encodeCommand("JOIN", bytes()))),
+    "",
+  );
 });
 
 test("a PING with a context over 16 bytes, or without TTL, closes the connection", () => {
@@ -205,7 +226,9 @@ test("silence is not held against a peer that is not being read", () => {
   const { step, bytes: feed } = machine("server");
   feed(greeting(), ready("DEALER"));
   step({ type: "reading", reading: false }, 1_000);
-  for (let now = 5_000; now < 100_000; now += 5_000) assert.is(types(step({ type: "tick" }, now)), "send");
+  for (let now = 5_000; now < 100_000; now += 5_000) {
+    assert.is(types(step({ type: "tick" }, now)), "send");
+  }
   step({ type: "reading", reading: true }, 100_000);
   assert.is(types(step({ type: "tick" }, 105_000)), "send");
   step({ type: "tick" }, 110_000);

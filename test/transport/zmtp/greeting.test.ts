@@ -17,7 +17,10 @@ test("encodeGreeting writes the 64 bytes of 37/ZMTP", () => {
 });
 
 test("decodeGreeting reads its own greeting, and waits while it is incomplete", () => {
-  assert.equal(decodeGreeting(own), { type: "greeting", greeting: { minor: 1, mechanism: "NULL" } });
+  assert.equal(decodeGreeting(own), {
+    type: "greeting",
+    greeting: { minor: 1, mechanism: "NULL" },
+  });
   for (let size = 0; size < 64; size++) {
     assert.is(decodeGreeting(own.subarray(0, size)).type, "incomplete");
   }

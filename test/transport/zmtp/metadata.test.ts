@@ -37,15 +37,18 @@ for (
 test("decodeMetadata gives back what encodeMetadata wrote", () => {
   const name = fc.stringMatching(/^[a-z0-9_.+-]{1,20}$/);
   fc.assert(
-    fc.property(fc.uniqueArray(fc.tuple(name, fc.uint8Array({ maxLength: 300 })), {
-      selector: ([key]) => key,
-      maxLength: 5,
-    }), (list) => {
-      assert.equal(decodeMetadata(encodeMetadata(list)), {
-        type: "metadata",
-        metadata: new Map(list),
-      });
-    }),
+    fc.property(
+      fc.uniqueArray(fc.tuple(name, fc.uint8Array({ maxLength: 300 })), {
+        selector: ([key]) => key,
+        maxLength: 5,
+      }),
+      (list) => {
+        assert.equal(decodeMetadata(encodeMetadata(list)), {
+          type: "metadata",
+          metadata: new Map(list),
+        });
+      },
+    ),
     { numRuns: 500 },
   );
 });

@@ -1,7 +1,18 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { zmtp } from "../../../lib/transport/zmtp/mod.ts";
-import { bytes, greeting, next, rawConnect, rawJoin, rawListen, ready, text, until, watch } from "./support.ts";
+import {
+  bytes,
+  greeting,
+  next,
+  rawConnect,
+  rawJoin,
+  rawListen,
+  ready,
+  text,
+  until,
+  watch,
+} from "./support.ts";
 
 const test = suite("router");
 const any = "tcp://127.0.0.1:*";
@@ -27,7 +38,10 @@ test("a ROUTER tells of a peer, its messages and its end, in order", async () =>
 test("a ROUTER makes up routing ids of five bytes that begin with 0, each different", async () => {
   await using router = await zmtp().router();
   const endpoint = await router.bind(any);
-  const peers = [await rawJoin(endpoint, "DEALER"), await rawJoin(endpoint, "REQ", { Identity: bytes() })];
+  const peers = [
+    await rawJoin(endpoint, "DEALER"),
+    await rawJoin(endpoint, "REQ", { Identity: bytes() }),
+  ];
   const events = await until(router, (all) => all.length === 2);
   const ids = events.map((event) => event.peer.routingId);
   for (const id of ids) {
@@ -47,7 +61,12 @@ test("a ROUTER knows a peer by the routing id that it chose, up to 255 bytes", a
   peer.close();
 });
 
-for (const [name, id] of [["of 256 bytes", new Uint8Array(256).fill(1)], ["that begins with 0", bytes(0, 1)]] as const) {
+for (
+  const [name, id] of [["of 256 bytes", new Uint8Array(256).fill(1)], [
+    "that begins with 0",
+    bytes(0, 1),
+  ]] as const
+) {
   test(`a ROUTER refuses a routing id ${name}`, async () => {
     const { observe, seen } = watch();
     await using router = await zmtp().router({ observe });
@@ -122,7 +141,9 @@ test("a ROUTER takes back a peer that came and went before anybody looked", asyn
     await again.read(64);
     const answer = await again.read(1).catch(() => undefined);
     if (answer === undefined) continue;
-    assert.equal((await until(router, (all) => all.length > 0)).map(({ type }) => type), ["joined"]);
+    assert.equal((await until(router, (all) => all.length > 0)).map(({ type }) => type), [
+      "joined",
+    ]);
     again.close();
     break;
   }

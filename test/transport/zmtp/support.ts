@@ -77,9 +77,7 @@ export function watch(): {
     seen: (type, reason = /(?:)/) =>
       new Promise((resolve) => {
         const check = () => {
-          const found = events.find((event) =>
-            event.type === type && reason.test(event.reason)
-          );
+          const found = events.find((event) => event.type === type && reason.test(event.reason));
           if (found === undefined) return;
           waiting.delete(check);
           resolve(found);
