@@ -75,6 +75,8 @@ export class Connection implements StreamHandler {
   readonly #encoder: TrafficEncoder;
   readonly #turn: Turn<Connection>;
   #control: Uint8Array[] = [];
+  /** What a connection that is over still has to say. */
+  #last: Uint8Array[] = [];
   #writing = false;
   #paused = false;
   #finishing = false;
@@ -191,7 +193,7 @@ export class Connection implements StreamHandler {
   }
 
   drained(): void {
-    if (this.#over) return this.stream?.destroy();
+    if (this.#over) return this.#depart();
     this.#writing = false;
     this.#outbox.written();
     this.#owner.written(this);
@@ -242,14 +244,23 @@ export class Connection implements StreamHandler {
 
   /** Closes the connection; an ERROR that waits still leaves, messages do not. */
   #dismiss(end: ConnectionEnd): void {
-    const control = this.#control;
-    if (this.#writing || control.length === 0 || this.stream === undefined) {
+    // Once joined, a write under way may wait for the peer for ever. Before, the system takes it.
+    const waits = this.#control.length > 0 || this.#writing && !this.joined;
+    if (this.stream === undefined || !waits || this.#writing && this.joined) {
       return this.destroy(end);
     }
-    const written = this.stream.write(this.#encoder.encode(control, []));
+    this.#last = this.#control;
     this.#conclude(end);
-    // Where a write takes time, `drained` ends the stream.
-    if (written) this.stream.destroy();
+    if (!this.#writing) this.#depart();
+  }
+
+  /** Writes what is to be the last, and ends the stream once the system has it. */
+  #depart(): void {
+    const last = this.#last;
+    this.#last = [];
+    if (last.length === 0 || this.stream?.write(this.#encoder.encode(last, []))) {
+      this.stream?.destroy();
+    }
   }
 
   /** Reads as long as the owner has room. */

@@ -1,7 +1,4 @@
 import type { Frames } from "../../message.ts";
-import { TransportError } from "../../errors.ts";
-import { parseEndpoint } from "../endpoint.ts";
-import { bindWarning } from "../bind-warning.ts";
 import type { SocketOptions, TransportEvent } from "../transport.ts";
 import {
   Connection,
@@ -9,49 +6,15 @@ import {
   type ConnectionOwner,
   type Rejection,
 } from "./connection.ts";
-import { Dialer } from "./dialer.ts";
-import type { TrafficEncoder } from "./encoder.ts";
+import type { Dialer } from "./dialer.ts";
+import { Endpoints } from "./endpoints.ts";
 import { FairQueue, type Lane } from "./fair-queue.ts";
 import { Handshakes } from "./handshakes.ts";
-import type { Mechanism } from "./mechanism.ts";
 import type { Metadata } from "./metadata.ts";
-import type { ByteStream, Listener, Net, StreamEndpoint, StreamHandler } from "./net.ts";
-import { type SocketSettings, socketSettings, type ZmtpSettings } from "./options.ts";
-import { hasRoutingId, type SocketType } from "./socket-type.ts";
-import type { Turn } from "./turn.ts";
-
-/** What the sockets of one transport share. */
-export interface TransportContext {
-  readonly net: Net;
-  readonly mechanism: Mechanism;
-  readonly encoder: TrafficEncoder;
-  readonly turn: Turn<Connection>;
-  readonly settings: ZmtpSettings;
-}
-
-/** What makes a socket the type that it is. */
-export interface SocketKind<Event> {
-  readonly type: SocketType;
-  /** Its own routing id; empty for none. */
-  readonly routingId: Uint8Array;
-  /** Why a peer is not taken; undefined when it is. */
-  admit?(
-    connection: Connection,
-    metadata: Metadata,
-    dialer: Dialer | undefined,
-  ): Rejection | undefined;
-  joined(connection: Connection): Event | undefined;
-  /** What a message is to the socket's user; undefined when it is nothing to them. */
-  message(connection: Connection, frames: Frames): Event | undefined;
-  left(connection: Connection): Event | undefined;
-  /** A connection that was admitted is over, whether or not it had joined. */
-  forget?(connection: Connection): void;
-  subscription?(connection: Connection, subscribe: boolean, topic: Uint8Array): void;
-  /** Whatever makes room: messages left, a connection came or went, the socket was closed. */
-  changed?(connection: Connection | undefined): void;
-  /** How many accepted messages belong to no connection. */
-  backlog?(): number;
-}
+import type { ByteStream, StreamHandler } from "./net.ts";
+import { type SocketSettings, socketSettings } from "./options.ts";
+import type { SocketKind, TransportContext } from "./socket-kind.ts";
+import { hasRoutingId } from "./socket-type.ts";
 
 /** A connection's place in its socket. */
 interface Attachment<Event> {
@@ -78,8 +41,7 @@ export class SocketCore<Event> implements ConnectionOwner {
   readonly #inbox: FairQueue<Event>;
   readonly #handshakes: Handshakes<Connection>;
   readonly #connections = new Map<Connection, Attachment<Event>>();
-  readonly #dialers = new Set<Dialer>();
-  readonly #listeners = new Set<Listener>();
+  readonly #endpoints: Endpoints;
   readonly #metadata: readonly (readonly [string, Uint8Array])[];
   /** Peers that are joined, or left something to be received. */
   #peers = 0;
@@ -104,52 +66,24 @@ export class SocketCore<Event> implements ConnectionOwner {
       total: maxHandshakes,
       perAddress: maxHandshakesPerAddress,
     });
+    this.#endpoints = new Endpoints(context, {
+      isClosed: () => this.closed,
+      accept: (stream, endpoint) => this.#accept(stream, endpoint),
+      connection: (dialer) => this.#connection(dialer.endpoint, dialer),
+      report: (event) => this.report(event),
+    });
     const type = new TextEncoder().encode(kind.type);
     this.#metadata = hasRoutingId(kind.type)
       ? [["Socket-Type", type], ["Identity", kind.routingId]]
       : [["Socket-Type", type]];
   }
 
-  async bind(endpoint: string): Promise<string> {
-    const address = streamEndpoint(endpoint, "bind");
-    this.#assertOpen("bind", endpoint);
-    let bound = endpoint;
-    const listener = await this.#context.net.listen(address, (stream) => {
-      return this.#accept(stream, bound);
-    });
-    bound = listener.endpoint;
-    if (this.closed) {
-      await listener.close();
-      this.#assertOpen("bind", endpoint);
-    }
-    this.#listeners.add(listener);
-    const warning = bindWarning(listener.endpoint);
-    if (warning !== undefined) this.report(warning);
-    return listener.endpoint;
+  bind(endpoint: string): Promise<string> {
+    return this.#endpoints.bind(endpoint);
   }
 
   connect(endpoint: string, routingId?: Uint8Array): void {
-    const address = streamEndpoint(endpoint, "connect");
-    this.#assertOpen("connect to", endpoint);
-    const { settings, net } = this.#context;
-    const dialer = new Dialer(
-      {
-        net,
-        reconnect: {
-          interval: settings.reconnectInterval,
-          maximum: settings.maxReconnectInterval,
-        },
-        connectTimeout: settings.connectTimeout,
-        connection: (by) => this.#connection(by.endpoint, by),
-        failed: (by, reason, delay) =>
-          this.report({ type: "connectFailed", endpoint: by.endpoint, reason, delay }),
-      },
-      endpoint,
-      address,
-      routingId,
-    );
-    this.#dialers.add(dialer);
-    dialer.dial();
+    this.#endpoints.connect(endpoint, routingId);
   }
 
   receive(limit: number = Infinity): readonly Event[] {
@@ -269,17 +203,6 @@ export class SocketCore<Event> implements ConnectionOwner {
     else if (!this.#inbox.isEmpty) this.#wake();
   }
 
-  #assertOpen(what: string, endpoint: string): void {
-    if (!this.closed) return;
-    throw new TransportError(
-      "TRANSPORT_FAILED",
-      `Cannot ${what} ${endpoint}: the socket is closed`,
-      {
-        endpoint,
-      },
-    );
-  }
-
   #accept(stream: ByteStream, endpoint: string): StreamHandler {
     const connection = this.#connection(endpoint, undefined);
     connection.stream = stream;
@@ -338,12 +261,7 @@ export class SocketCore<Event> implements ConnectionOwner {
 
   /** Messages that no connection has yet, and that still wait for one if the socket dials. */
   #backlog(): number {
-    return this.#dialers.size > 0 ? this.#kind.backlog?.() ?? 0 : 0;
-  }
-
-  #stopDialers(): void {
-    for (const dialer of this.#dialers) dialer.stop();
-    this.#dialers.clear();
+    return this.#endpoints.isDialing ? this.#kind.backlog?.() ?? 0 : 0;
   }
 
   #wake(): void {
@@ -356,20 +274,20 @@ export class SocketCore<Event> implements ConnectionOwner {
     this.closed = true;
     this.#readable?.resolve();
     this.#readable = undefined;
-    const listening = [...this.#listeners].map((listener) => listener.close());
+    const unbound = this.#endpoints.unbind();
     this.#kind.changed?.(undefined);
     const patient = linger > 0;
-    if (!patient || this.#backlog() === 0) this.#stopDialers();
+    if (!patient || this.#backlog() === 0) this.#endpoints.stopDialing();
     for (const connection of [...this.#connections.keys()]) {
       if (patient && connection.joined) connection.finish();
-      else if (!patient || this.#dialers.size === 0) connection.destroy(closedBySocket);
+      else if (!patient || !this.#endpoints.isDialing) connection.destroy(closedBySocket);
     }
     if (patient && (this.#connections.size > 0 || this.#backlog() > 0)) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, linger);
         this.#emptied = () => {
           if (this.#backlog() === 0) {
-            this.#stopDialers();
+            this.#endpoints.stopDialing();
             for (const connection of [...this.#connections.keys()]) {
               if (connection.joined) connection.finish();
               else connection.destroy(closedBySocket);
@@ -381,11 +299,11 @@ export class SocketCore<Event> implements ConnectionOwner {
         };
       });
       this.#emptied = undefined;
-      this.#stopDialers();
+      this.#endpoints.stopDialing();
       for (const connection of [...this.#connections.keys()]) connection.destroy(closedBySocket);
     }
     this.#silent = true;
-    await Promise.all(listening);
+    await unbound;
   }
 }
 
@@ -397,14 +315,4 @@ function waiter(): Waiter {
     resolve = settle;
   });
   return { promise, resolve };
-}
-
-function streamEndpoint(endpoint: string, use: "bind" | "connect"): StreamEndpoint {
-  const parsed = parseEndpoint(endpoint, use);
-  if (parsed.scheme === "tcp" || parsed.scheme === "ipc") return parsed;
-  throw new TransportError(
-    "SCHEME_UNSUPPORTED",
-    `Cannot ${use === "bind" ? "bind" : "connect to"} ${endpoint}: zmtp carries tcp and ipc`,
-    { endpoint },
-  );
 }

@@ -1,7 +1,8 @@
 import type { Frames } from "../../message.ts";
 import type { DealerEvent, DealerOptions, DealerSocket } from "../transport.ts";
 import type { Connection } from "./connection.ts";
-import { SocketCore, type TransportContext } from "./core.ts";
+import { SocketCore } from "./core.ts";
+import type { TransportContext } from "./socket-kind.ts";
 import { checkedRoutingId } from "./routing-id.ts";
 import { assertFrames, socketOf } from "./socket.ts";
 

@@ -1,6 +1,6 @@
 import type { PubSubTransport } from "../transport.ts";
 import type { Connection } from "./connection.ts";
-import type { TransportContext } from "./core.ts";
+import type { TransportContext } from "./socket-kind.ts";
 import { dealerSocket } from "./dealer.ts";
 import { nodeNet } from "./node-net.ts";
 import { nullMechanism } from "./null-mechanism.ts";

@@ -72,7 +72,12 @@ function streamOf(socket: net.Socket, given?: StreamHandler): ByteStream & {
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
     end: () => void socket.end(),
-    destroy: () => void socket.destroy(),
+    destroy() {
+      // Deno cancels what it has taken but not yet written; nothing holds that up for long, unless
+      // a write is waiting for the peer.
+      if (waiting) socket.destroy();
+      else socket.destroySoon();
+    },
   };
   socket.on("data", (chunk: Uint8Array) => stream.handler?.data(chunk));
   socket.on("error", (error: Error) => {

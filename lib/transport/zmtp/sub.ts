@@ -2,7 +2,8 @@ import type { Frames } from "../../message.ts";
 import type { SocketOptions, SubEvent, SubSocket } from "../transport.ts";
 import { encodeCommand } from "./command.ts";
 import type { Connection } from "./connection.ts";
-import { SocketCore, type TransportContext } from "./core.ts";
+import { SocketCore } from "./core.ts";
+import type { TransportContext } from "./socket-kind.ts";
 import { socketOf } from "./socket.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
