@@ -202,6 +202,8 @@ export class Connection implements StreamHandler {
   }
 
   closed(error: Error | undefined): void {
+    // What was read and waits for room came before the end; it is no more than a read or two.
+    if (this.#machine.stalled && !this.#over) this.#step({ type: "room", room: Infinity });
     this.#conclude({ kind: "lost", reason: error?.message ?? "the peer closed the connection" });
   }
 

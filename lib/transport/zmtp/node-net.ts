@@ -178,7 +178,7 @@ async function permitted(endpoint: StreamEndpoint): Promise<void> {
   const address = tcpEndpoint(host, endpoint.port).slice("tcp://".length);
   const { state } = await deno.permissions.request({ name: "net", host: address });
   if (state !== "granted") {
-    throw new TransportError("ACCESS_DENIED", `Cannot bind ${text(endpoint)}: no net permission`, {
+    throw new TransportError("ACCESS_DENIED", `Cannot bind ${JSON.stringify(text(endpoint))}: no net permission`, {
       endpoint: text(endpoint),
       cause: new Error(`Requires net access to ${JSON.stringify(address)}`),
     });
@@ -203,7 +203,7 @@ const codes: Readonly<Record<string, TransportErrorCode>> = {
 
 function bindError(cause: unknown, endpoint: StreamEndpoint): TransportError {
   const code = codes[codeOf(cause)] ?? "TRANSPORT_FAILED";
-  return new TransportError(code, `Cannot bind ${text(endpoint)}: ${asError(cause).message}`, {
+  return new TransportError(code, `Cannot bind ${JSON.stringify(text(endpoint))}: ${asError(cause).message}`, {
     endpoint: text(endpoint),
     cause,
   });
