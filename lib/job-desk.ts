@@ -66,7 +66,7 @@ export class JobDesk implements Jobs {
   offer(task: Task): (reason: unknown) => void {
     const job = new OpenJob(task, this.#options.maxMessageSize, () => this.#end(job));
     if (this.closed) {
-      job.drop();
+      queueMicrotask(() => job.drop()); // once the caller has what this returns, as after any offer
       return () => {};
     }
     this.#queued.push(job);

@@ -107,7 +107,11 @@ export class Hub<Event> implements Socket<Event>, PipeOwner {
         else if (accepted instanceof PipeEnd) accepted.reset();
       },
       get open() {
-        return !end.closed || (accepted instanceof PipeEnd && !accepted.closed);
+        return this.openAt("from") || this.openAt("to");
+      },
+      openAt: (side) => {
+        const at = side === "from" ? end : accepted;
+        return at instanceof PipeEnd && !at.closed;
       },
     });
     network.policy.carry(route, () => {

@@ -35,7 +35,10 @@ export interface Connection {
    * lost. Call it for both sides, each when that side is to notice.
    */
   reset(side: "from" | "to"): void;
+  /** Whether an end of it stands. */
   readonly open: boolean;
+  /** Whether the `side`'s end stands: a side whose process died without a word never ends its own. */
+  openAt(side: "from" | "to"): boolean;
 }
 
 /** What a bound socket does with a connection. */
@@ -83,6 +86,18 @@ export class MemoryNetwork {
 
   unbind(name: string, listener: Listener): void {
     if (this.#listeners.get(name) === listener) this.#listeners.delete(name);
+  }
+
+  /** Forgets what a host had bound, as when its process dies: none of its code runs. */
+  vanish(host: string): void {
+    for (const [name, listener] of this.#listeners) {
+      if (listener.host === host) this.#listeners.delete(name);
+    }
+  }
+
+  /** How many names are bound. */
+  get bound(): number {
+    return this.#listeners.size;
   }
 
   /** Calls `dialNow` at the next bind of `name`. */

@@ -1,0 +1,148 @@
+import { lazyPirate, type LazyPirateClient } from "../../lib/lazy-pirate/mod.ts";
+import type { Call } from "./journal.ts";
+import { checkSettled, noteSend } from "./call-invariants.ts";
+import type { Process } from "./process.ts";
+import type { Random } from "./random.ts";
+import { encodeBody } from "./requests.ts";
+import { randomOf, type Stage, transportOf } from "./stage.ts";
+import { watch, type WatchedController, watchedController } from "./watched-signal.ts";
+
+const backoff = { initial: 20, max: 200 };
+
+/** A process that opens a client and calls it, and perhaps closes it and opens another. */
+export class ClientWorkload {
+  readonly #stage: Stage;
+  readonly #process: Process;
+  readonly #endpoint: string;
+  readonly #random: Random;
+  #client: LazyPirateClient;
+  #life: WatchedController;
+  #closed = false;
+
+  constructor(stage: Stage, process: Process, endpoint: string) {
+    this.#stage = stage;
+    this.#process = process;
+    this.#endpoint = endpoint;
+    this.#random = randomOf(stage, process);
+    [this.#client, this.#life] = this.#open();
+    process.onStop.add(() => this.#end("close"));
+    this.#schedule();
+  }
+
+  #open(): [LazyPirateClient, WatchedController] {
+    const { journal, settings } = this.#stage;
+    const life = watchedController();
+    journal.lives.push({ signal: life, process: this.#process, ended: false });
+    const transport = transportOf(this.#stage, this.#process, {
+      dealt: (frames) => noteSend(journal, frames),
+    });
+    const { timeout, retries, backlog } = settings;
+    const options = { timeout, retries, backlog, backoff, transport, signal: life.signal };
+    this.#closed = false;
+    return [lazyPirate(this.#endpoint, options), life];
+  }
+
+  #schedule(): void {
+    const { world, settings, healAt } = this.#stage;
+    const random = this.#random;
+    const left = healAt - world.now;
+    for (let calls = settings.callsPerClient; calls > 0; calls--) {
+      const delay = random.chance(0.3) ? random.next() * 50 : random.next() * left;
+      this.#later(delay, () => void this.call(false));
+    }
+    if (random.chance(settings.reopens)) {
+      this.#later(random.next() * left, () => void this.#reopen());
+    }
+  }
+
+  #later(delay: number, run: () => void): void {
+    const { world } = this.#stage;
+    world.schedule(this.#process, world.now + delay, "workload", run);
+  }
+
+  async #reopen(): Promise<void> {
+    await this.#end(this.#random.chance(0.5) ? "close" : "abort");
+    [this.#client, this.#life] = this.#open();
+  }
+
+  async #end(how: "close" | "abort"): Promise<void> {
+    const { journal } = this.#stage;
+    const client = this.#client;
+    const life = journal.lives.find(({ signal }) => signal === this.#life);
+    this.#closed = true;
+    if (how === "abort") this.#life.abort(new Error("the client's life is over"));
+    await client.close();
+    const { inFlight } = client.stats();
+    if (inFlight > 0) journal.violate("I1", `${inFlight} calls are in flight after the close`);
+    if (life !== undefined) life.ended = true;
+  }
+
+  /** Asks, and looks at what comes of it. */
+  async call(probe: boolean): Promise<void> {
+    const { journal, world, settings } = this.#stage;
+    const random = this.#random;
+    const own = random.chance(0.3);
+    const timeout = probe ? 2000 : own ? random.integer(1, 500) : settings.timeout;
+    const retries = probe ? 5 : own ? random.integer(0, 4) : settings.retries;
+    const plan = probe || !random.chance(settings.aborts) ? "never" : drawAbort(random);
+    const controller = new AbortController();
+    const signal = plan === "never" && random.chance(0.5)
+      ? undefined
+      : plan === "deadline"
+      ? AbortSignal.timeout(random.next() * timeout * 2)
+      : controller.signal;
+    const payload = new Uint8Array(random.integer(0, 40)).fill(random.integer(0, 255));
+    const deadline = world.now + longest(timeout, retries);
+    const call: Call = journal.start({
+      process: this.#process,
+      payload,
+      timeout,
+      retries,
+      signal: signal && watch(signal, () => this.#aborted(call)),
+      deadline,
+      probe,
+    });
+    const abort = (): void => controller.abort(drawReason(random));
+    if (plan === "before") abort();
+    if (plan === "during") this.#later(random.next() * timeout * 1.5, abort);
+    const closed = this.#closed;
+    const life = this.#life;
+    const options = own || probe ? { timeout, retries, signal } : { signal };
+    try {
+      const reply = await this.#client(encodeBody(call.id, payload), options);
+      call.result = { reply };
+    } catch (error) {
+      call.result = { error };
+    }
+    checkSettled(journal, world, call, { closed, life: life.signal });
+    if (plan === "after") abort();
+  }
+
+  #aborted(call: Call): void {
+    const { world } = this.#stage;
+    world.note(`aborts ${call.id}`);
+    if (call.settledAt === undefined) call.abortedAt = world.now;
+  }
+}
+
+type AbortPlan = "never" | "before" | "during" | "deadline" | "after";
+
+function drawAbort(random: Random): AbortPlan {
+  return random.pick(["before", "during", "during", "deadline", "after"] as const);
+}
+
+/** Anything can be a reason, and comes back as it is. */
+function drawReason(random: Random): unknown {
+  return random.pick([undefined, new Error("not wanted any more"), "not wanted", 0, {
+    why: "because",
+  }]);
+}
+
+/** The longest that a call may take: every attempt, and the longest pauses between them. */
+function longest(timeout: number, retries: number): number {
+  let sum = (retries + 1) * timeout;
+  for (let retry = 0; retry < retries; retry++) {
+    sum += Math.min(2 * backoff.initial * 2 ** retry, backoff.max);
+  }
+  return sum;
+}

@@ -1,0 +1,119 @@
+/** A bug to plant: one string of one file, replaced. */
+export interface PlantedBug {
+  readonly name: string;
+  readonly file: string;
+  /** Occurs exactly once in the file; when it does not, the source has moved and this list has to follow. */
+  readonly correct: string;
+  readonly wrong: string;
+  readonly scenario: string;
+  /** The invariants that may be the first to break. */
+  readonly breaks: readonly string[];
+}
+
+/** Bugs that the simulator has to find: those of its mutation list that concern these patterns. */
+export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: "replies are matched by their order of arrival",
+    file: "lib/lazy-pirate/connection.ts",
+    correct: "reply && this.#pending.get(reply.id)",
+    wrong: "reply && this.#pending.values().next().value",
+    scenario: "lazy-pirate",
+    breaks: ["I2"],
+  },
+  {
+    name: "a request is sent once too often",
+    file: "lib/lazy-pirate/client.ts",
+    correct: "        retries,\n        minTimeout,",
+    wrong: "        retries: retries + 1,\n        minTimeout,",
+    scenario: "lazy-pirate",
+    breaks: ["I3"],
+  },
+  {
+    name: "an attempt waits for twice its timeout",
+    file: "lib/lazy-pirate/connection.ts",
+    correct: "        timeout,\n      );",
+    wrong: "        2 * timeout,\n      );",
+    scenario: "lazy-pirate",
+    breaks: ["I16"],
+  },
+  {
+    name: "an aborted call leaves its listener on the signal",
+    file: "lib/lazy-pirate/client.ts",
+    correct: 'call.signal?.removeEventListener("abort", forward);',
+    wrong: "",
+    scenario: "lazy-pirate",
+    breaks: ["I14"],
+  },
+  {
+    name: "an aborted call leaves its timer",
+    file: "lib/lazy-pirate/connection.ts",
+    correct: "clearTimeout(timer);\n",
+    wrong: "\n",
+    scenario: "lazy-pirate",
+    breaks: ["I13"],
+  },
+  {
+    name: "an aborted request stays in the backlog and is sent later",
+    file: "lib/lazy-pirate/connection.ts",
+    correct: "return () => {\n        this.#socket.withdraw(request);",
+    wrong: "return () => {",
+    scenario: "lazy-pirate",
+    breaks: ["I4"],
+  },
+  {
+    name: "a request that was sent is called rejected",
+    file: "lib/lazy-pirate/client.ts",
+    correct: 'outcome: mayHaveRun ? "unknown" : "rejected"',
+    wrong: 'outcome: "rejected"',
+    scenario: "lazy-pirate",
+    breaks: ["I4"],
+  },
+  {
+    name: "a request that comes during a close ends the server's loop with an error",
+    file: "lib/job-desk.ts",
+    correct: "queueMicrotask(() => job.drop());",
+    wrong: "job.drop();",
+    scenario: "lazy-pirate",
+    breaks: ["I15"],
+  },
+  {
+    name: "a worker does not register again after the queue's restart",
+    file: "lib/simple-pirate/worker.ts",
+    correct: "if (!desk.closed && socket.send(ready))",
+    wrong: "if (connection === 1 && socket.send(ready))",
+    scenario: "simple-pirate",
+    breaks: ["I16"],
+  },
+  {
+    name: "the queue forgets the request of a worker that died",
+    file: "lib/simple-pirate/machine.ts",
+    correct: "else this.#waiting.unshift(job);",
+    wrong: "",
+    scenario: "simple-pirate",
+    breaks: ["I11", "I13"],
+  },
+  {
+    name: "the queue sends a request to one worker more than allowed",
+    file: "lib/simple-pirate/machine.ts",
+    correct: "job.attempts >= this.#limits.attempts",
+    wrong: "job.attempts > this.#limits.attempts",
+    scenario: "simple-pirate",
+    breaks: ["I3", "I11", "I13"],
+  },
+  {
+    name: "the queue offers work to a worker that has left",
+    file: "lib/simple-pirate/machine.ts",
+    correct: "    this.#idle.delete(worker);\n    const held",
+    wrong: "    const held",
+    scenario: "simple-pirate",
+    breaks: ["I10"],
+  },
+  {
+    name: "the queue gives a worker two requests",
+    file: "lib/simple-pirate/machine.ts",
+    correct: "      if (worker.held.size < this.#limits.perWorker) this.#idle.add(worker);",
+    wrong: "      this.#idle.add(worker);",
+    scenario: "simple-pirate",
+    breaks: ["I10"],
+  },
+];

@@ -1,0 +1,123 @@
+import { checkCalls } from "./call-invariants.ts";
+import { defaultDrainMode, type DrainMode, drive, nextTurn } from "./drain.ts";
+import { drawPlan, type Fault, schedulePlan } from "./faults.ts";
+import { Journal, type Violation } from "./journal.ts";
+import { SimulatedNetwork } from "./network.ts";
+import { Random } from "./random.ts";
+import { drawSettings, type Scenario, type Stage } from "./stage.ts";
+import { Trace } from "./trace.ts";
+import { installVirtualGlobals } from "./virtual-globals.ts";
+import { World } from "./world.ts";
+
+/** What decides a run, and how it is run. */
+export interface SimulationOptions {
+  readonly scenario: Scenario;
+  readonly seed: number;
+  /** Instead of the plan that the seed draws. */
+  readonly plan?: readonly Fault[] | undefined;
+  /** Keep a line for each event. */
+  readonly trace?: boolean;
+  readonly drain?: DrainMode;
+}
+
+/** What came of a run. */
+export interface Report {
+  readonly plan: readonly Fault[];
+  readonly violations: readonly Violation[];
+  readonly events: number;
+  readonly hash: string;
+  readonly lines: readonly string[] | undefined;
+}
+
+/** When all faults are over, in virtual milliseconds. */
+const healAt = 3000;
+/** How long the healed system may take to be whole, to answer, and to end; in virtual milliseconds each. */
+const patience = 15_000;
+
+/** Runs a scenario from a seed, and says which invariants it broke. */
+export async function simulate(options: SimulationOptions): Promise<Report> {
+  const escaped: Violation[] = [];
+  const unhandled = (error: unknown): void => {
+    const detail = error instanceof Error ? (error.stack ?? String(error)) : String(error);
+    escaped.push({ invariant: "I15", detail: `nobody caught ${detail}` });
+  };
+  process.on("unhandledRejection", unhandled);
+  process.on("uncaughtException", unhandled);
+  try {
+    const report = await drive(run(options), options.drain ?? defaultDrainMode);
+    await nextTurn();
+    return { ...report, violations: [...report.violations, ...escaped] };
+  } finally {
+    process.off("unhandledRejection", unhandled);
+    process.off("uncaughtException", unhandled);
+  }
+}
+
+function* run(options: SimulationOptions): Generator<void, Report> {
+  const { scenario, seed } = options;
+  const trace = new Trace(options.trace ?? false);
+  const world = new World(new Random(seed, "slowness"), trace);
+  const journal = new Journal(world);
+  const restoreGlobals = installVirtualGlobals(world, new Random(seed, "chance"));
+  let plan = options.plan ?? [];
+  try {
+    const settings = drawSettings(new Random(seed, "settings"));
+    const random = new Random(seed, "scenario");
+    const times = { least: 0.1 + random.next(), typical: random.tailed(0.2, 3) };
+    const network = new SimulatedNetwork(world, new Random(seed, "network"), times);
+    const stage: Stage = { seed, world, network, journal, settings, healAt };
+    const cast = scenario.cast(stage);
+    plan = options.plan ?? drawPlan(new Random(seed, "plan"), { ...cast, healAt });
+    schedulePlan(plan, world, network);
+    world.schedule(world.director, healAt + 200, "healed", () => {});
+    for (const name of random.shuffle(cast.processes)) world.start(name);
+
+    yield* world.run(healAt);
+    // Safety is over: from here on everybody is well, and the system has to recover.
+    const settled = (): boolean =>
+      [...journal.calls.values()].every((call) =>
+        call.settledAt !== undefined || !call.process.alive
+      );
+    yield* world.run(
+      healAt + patience,
+      () => world.now >= healAt + 200 && settled() && cast.ailment() === undefined,
+    );
+    const ailment = cast.ailment();
+    if (ailment !== undefined) journal.violate("I16", `not whole after the healing: ${ailment}`);
+    if (!settled()) journal.violate("I16", "calls are still in flight after the healing");
+    cast.probe();
+    yield* world.run(world.now + 1);
+    yield* world.run(world.now + patience, settled);
+
+    for (const name of random.shuffle(cast.processes)) {
+      const process = world.processes.get(name);
+      if (process !== undefined) world.stop(process);
+      if (random.chance(0.5)) yield* world.run(world.now + random.next() * 100);
+    }
+    const living = () => [...world.processes.values()];
+    yield* world.run(world.now + patience, () => living().every(({ stopped }) => stopped));
+    yield* world.run(world.now + patience, () => world.ended);
+    for (const process of living()) {
+      if (!process.stopped) journal.violate("I16", `${process.host} does not end`);
+    }
+    for (const { host, timersLeft } of world.lives) {
+      if (timersLeft > 0) journal.violate("I13", `${host} leaves ${timersLeft} timers as it ends`);
+    }
+    for (const { signal, process, ended } of journal.lives) {
+      if (ended && signal.listeners > 0) {
+        journal.violate(
+          "I14",
+          `${process.host} leaves ${signal.listeners} listeners on its signal`,
+        );
+      }
+    }
+    if (network.open > 0) journal.violate("I13", `${network.open} connections stand at the end`);
+    if (network.memory.bound > 0) journal.violate("I13", "something is still bound at the end");
+    checkCalls(journal, cast.dispatches);
+    cast.finish();
+  } finally {
+    restoreGlobals();
+  }
+  const { hash, lines, events } = trace;
+  return { plan, violations: journal.violations, events, hash, lines };
+}

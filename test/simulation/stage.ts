@@ -1,0 +1,106 @@
+import { memoryOn } from "../../lib/transport/memory/memory-on.ts";
+import type { Transport } from "../../lib/transport/transport.ts";
+import type { Journal } from "./journal.ts";
+import type { SimulatedNetwork } from "./network.ts";
+import type { Process } from "./process.ts";
+import { Random } from "./random.ts";
+import { tapped, type Taps } from "./tap.ts";
+import type { World } from "./world.ts";
+
+/** How often handlers misbehave, in a run; probabilities. */
+export interface Habits {
+  readonly slow: number;
+  readonly hang: number;
+  readonly throw: number;
+  readonly drop: number;
+}
+
+/** How things are opened in a run. Drawn from the seed, like the faults. */
+export interface Settings {
+  readonly clients: number;
+  readonly workers: number;
+  readonly callsPerClient: number;
+  readonly timeout: number;
+  readonly retries: number;
+  /** Milliseconds that graceful closes wait. */
+  readonly drain: number;
+  readonly linger: number;
+  readonly perWorker: number;
+  readonly attempts: number;
+  readonly backlog: number;
+  readonly receiveHighWaterMark: number;
+  /** How likely a call is aborted. */
+  readonly aborts: number;
+  /** How likely something closes and opens again by itself. */
+  readonly reopens: number;
+  readonly habits: Habits;
+}
+
+/** What a scenario is played on. */
+export interface Stage {
+  readonly seed: number;
+  readonly world: World;
+  readonly network: SimulatedNetwork;
+  readonly journal: Journal;
+  readonly settings: Settings;
+  /** When all faults and bad habits are over. */
+  readonly healAt: number;
+}
+
+/** A scenario as it stands on a stage. */
+export interface Cast {
+  readonly processes: readonly string[];
+  readonly links: readonly (readonly [string, string])[];
+  /** Makes each client ask once more; what it asks must be answered. */
+  probe(): void;
+  /** Undefined when everybody is in place again after the healing, or who is not. */
+  ailment(): string | undefined;
+  /** How often one send may run. */
+  readonly dispatches: number;
+  /** Looks at the models at the end of a run. */
+  finish(): void;
+}
+
+/** A workload, with its models. */
+export interface Scenario {
+  readonly name: string;
+  cast(stage: Stage): Cast;
+}
+
+export function drawSettings(random: Random): Settings {
+  const sometimes = (most: number): number => random.chance(0.6) ? 0 : random.next() * most;
+  const perWorker = random.chance(0.7) ? 1 : random.integer(2, 3);
+  return {
+    clients: random.integer(1, 3),
+    workers: random.integer(1, 3),
+    callsPerClient: random.integer(2, 10),
+    timeout: random.integer(20, 500),
+    retries: random.integer(0, 4),
+    drain: random.integer(0, 300),
+    linger: random.integer(0, 200),
+    perWorker,
+    attempts: random.integer(1, 3),
+    backlog: random.chance(0.3) ? random.integer(1, 3) : 100,
+    receiveHighWaterMark: random.chance(0.3) ? random.integer(1, 3) : 1000,
+    aborts: sometimes(0.8),
+    reopens: sometimes(1),
+    habits: {
+      slow: sometimes(0.5),
+      hang: sometimes(0.2),
+      throw: sometimes(0.3),
+      drop: sometimes(0.3),
+    },
+  };
+}
+
+/** The transport of a process: its place on the network, and who watches it. */
+export function transportOf(stage: Stage, process: Process, taps: Taps): Transport {
+  const { receiveHighWaterMark } = stage.settings;
+  const transport = memoryOn(stage.network.memory, process.host);
+  return tapped(transport, { receiveHighWaterMark }, taps);
+}
+
+/** Chance for one life of a process. */
+export function randomOf(stage: Stage, process: Process): Random {
+  return new Random(stage.seed, process.host);
+}
