@@ -213,7 +213,7 @@ export function conformance(name: string, subject: Subject): void {
   test("opening a DEALER fails when the routing id is not one", async () => {
     for (const routingId of [new Uint8Array(), new Uint8Array(256).fill(1), Uint8Array.of(0, 1)]) {
       const error = await rejection(client().dealer({ routingId }));
-      assert.ok(error instanceof RangeError || error instanceof TypeError, `${error}`);
+      assert.ok(error instanceof RangeError || error instanceof TypeError, String(error));
     }
   });
 
@@ -844,7 +844,7 @@ function nonEmpty(message: Frames): boolean {
 }
 
 function failsWith(error: unknown, code: PrivateerErrorCode, endpoint: string): void {
-  assert.ok(error instanceof TransportError, `${error}`);
+  assert.ok(error instanceof TransportError, String(error));
   assert.is(error.code, code);
   assert.is(error.endpoint, endpoint);
   assert.ok(error.message.includes(endpoint), error.message);

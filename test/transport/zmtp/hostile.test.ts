@@ -7,9 +7,9 @@ import {
   concat,
   greeting,
   next,
-  type RawPeer,
   rawConnect,
   rawJoin,
+  type RawPeer,
   ready,
   text,
   uint64,
@@ -51,7 +51,11 @@ for (const [name, wire, reason] of before) {
 const after: readonly (readonly [string, Uint8Array, RegExp])[] = [
   ["a frame of 2^63 bytes", concat(bytes(2), uint64(2n ** 63n)), /a message of/],
   ["a frame of 2^64 - 1 bytes", concat(bytes(3), uint64(2n ** 64n - 1n)), /a message of/],
-  ["a message over the bound, summed over frames", concat(bytes(1, 200), new Uint8Array(200), bytes(0, 200)), /400 bytes/],
+  [
+    "a message over the bound, summed over frames",
+    concat(bytes(1, 200), new Uint8Array(200), bytes(0, 200)),
+    /400 bytes/,
+  ],
   ["257 frames", new Uint8Array(514).map((_, index) => 1 - index % 2), /256 frames/],
   ["reserved flags", bytes(0x40), /flags 64/],
   ["a command with MORE", bytes(5), /flags 5/],

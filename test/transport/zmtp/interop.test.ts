@@ -110,14 +110,19 @@ if (zeromq !== undefined) {
       const { peer } = await next(router, "joined");
       assert.equal(peer.routingId, text("theirs"));
       assert.ok(router.send(peer, [text("ping")]));
-      assert.equal(plain((await theirs.receive()) as Buffer[]), [Buffer.from("ours"), Buffer.from("ping")]);
+      assert.equal(plain((await theirs.receive()) as Buffer[]), [
+        Buffer.from("ours"),
+        Buffer.from("ping"),
+      ]);
       await theirs.send(["ours", "pong"]);
       assert.equal((await next(router, "message")).frames, [text("pong")]);
       theirs.close();
     });
 
     test(`a SUB hears a libzmq PUB; ${way}`, async () => {
-      for (const make of [() => new Publisher({ linger: 0 }), () => new XPublisher({ linger: 0 })]) {
+      for (
+        const make of [() => new Publisher({ linger: 0 }), () => new XPublisher({ linger: 0 })]
+      ) {
         await using sub = await zmtp().sub();
         sub.subscribe("yes");
         const pub = make();

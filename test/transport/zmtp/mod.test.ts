@@ -214,7 +214,10 @@ test("close() is not held up by silent connections, and tells nobody anything af
 });
 
 test("a socket's options are checked when it is opened", async () => {
-  assert.throws(() => zmtp({ maxFrames: 0 }), /maxFrames must be a whole number, at least 1, got 0/);
+  assert.throws(
+    () => zmtp({ maxFrames: 0 }),
+    /maxFrames must be a whole number, at least 1, got 0/,
+  );
   assert.throws(() => zmtp({ connectTimeout: -1 }), RangeError);
   assert.throws(() => zmtp({ maxPeers: 1.5 }), RangeError);
   assert.throws(() => zmtp({ heartbeatTimeout: "5" as unknown as number }), RangeError);

@@ -19,10 +19,13 @@ async function settle(pub: PubSocket, sub: SubSocket, topic: string): Promise<vo
   }
   // Whatever else was published to settle comes before this.
   pub.send([text(`${topic}\0end`)]);
-  await until(sub, (events) =>
-    events.some((event) =>
-      event.type === "message" && String.fromCharCode(...event.frames[0]!) === `${topic}\0end`
-    ));
+  await until(
+    sub,
+    (events) =>
+      events.some((event) =>
+        event.type === "message" && String.fromCharCode(...event.frames[0]!) === `${topic}\0end`
+      ),
+  );
 }
 
 test("a SUB receives what begins with a prefix that it subscribed to, before or after it joined", async () => {
@@ -34,7 +37,9 @@ test("a SUB receives what begins with a prefix that it subscribed to, before or 
   await settle(pub, sub, "a");
   sub.subscribe(bytes(1, 2));
   await settle(pub, sub, "\x01\x02");
-  for (const topic of ["b", "a", "\x01", "ab", "\x01\x02\x03", ""]) pub.send([text(topic), bytes(9)]);
+  for (const topic of ["b", "a", "\x01", "ab", "\x01\x02\x03", ""]) {
+    pub.send([text(topic), bytes(9)]);
+  }
   pub.send([text("a!")]);
   const events = await until(sub, (all) => all.length === 4);
   assert.equal(
@@ -156,7 +161,12 @@ test("a PUB drops what a slow subscriber has no room for, and others receive on"
 test("a PUB ignores what is no subscription", async () => {
   await using pub = await zmtp().pub();
   const peer = await rawJoin(await pub.bind(any), "XSUB");
-  peer.write(bytes(0, 0), bytes(0, 1, 7), bytes(1, 1, 1, 0, 1, 1), encodeCommand("CANCEL", text("x")));
+  peer.write(
+    bytes(0, 0),
+    bytes(0, 1, 7),
+    bytes(1, 1, 1, 0, 1, 1),
+    encodeCommand("CANCEL", text("x")),
+  );
   await next(pub, "joined");
   pub.send([text("x")]);
   peer.close();
