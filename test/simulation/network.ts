@@ -1,4 +1,4 @@
-import { type Connection, MemoryNetwork, type Route } from "../../lib/transport/memory/mod.ts";
+import { type Connection, MemoryNetwork, type Route } from "../../lib/transport/memory/network.ts";
 import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
 import type { World } from "./world.ts";

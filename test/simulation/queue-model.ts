@@ -34,7 +34,7 @@ export class QueueModel {
   readonly #network: SimulatedNetwork;
   readonly #rules: QueueRules;
   /** Requests in the order in which they are to be dispatched. */
-  readonly #waiting: Request[] = [];
+  #waiting: Request[] = [];
   readonly #workers = new Map<Peer, WorkerModel>();
   readonly #departed = new WeakSet<Peer>();
   #peak = 0;
@@ -58,9 +58,7 @@ export class QueueModel {
     const { peer } = event;
     if (event.type === "left") {
       this.#departed.add(peer);
-      for (const request of [...this.#waiting]) {
-        if (request.client === peer) this.#waiting.splice(this.#waiting.indexOf(request), 1);
-      }
+      this.#waiting = this.#waiting.filter(({ client }) => client !== peer);
     }
     if (event.type !== "message" || splitEnvelope(event.frames) === undefined) return;
     const call = callOf(event.frames);

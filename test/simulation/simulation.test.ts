@@ -53,7 +53,13 @@ test("a seed decides its run, and another seed another one", async () => {
 for (const kind of faultKinds) {
   test(`a fault of kind ${kind} changes what happens, and nothing that is promised`, async () => {
     const scenario = scenarioOf("simple-pirate");
-    const plan: Fault[] = [{ at: 200, kind, target: [...targetsOf(kind)], duration: 1500, strength: 20 }];
+    const plan: Fault[] = [{
+      at: 200,
+      kind,
+      target: [...targetsOf(kind)],
+      duration: 1500,
+      strength: 20,
+    }];
     // Nothing connects anew in a quiet run, so a refusal shows only after a reset.
     if (kind === "refuse") {
       plan.push({ at: 300, kind: "reset", target: ["client1", "queue"], duration: 0, strength: 0 });

@@ -1,4 +1,4 @@
-import { memory } from "../../lib/transport/memory/mod.ts";
+import { memoryOn } from "../../lib/transport/memory/memory-on.ts";
 import type { Transport } from "../../lib/transport/transport.ts";
 import type { Journal } from "./journal.ts";
 import type { SimulatedNetwork } from "./network.ts";
@@ -96,7 +96,7 @@ export function drawSettings(random: Random): Settings {
 /** The transport of a process: its place on the network, and who watches it. */
 export function transportOf(stage: Stage, process: Process, taps: Taps): Transport {
   const { receiveHighWaterMark } = stage.settings;
-  const transport = memory({ network: stage.network.memory, host: process.host });
+  const transport = memoryOn(stage.network.memory, process.host);
   return tapped(transport, { receiveHighWaterMark }, taps);
 }
 
