@@ -69,19 +69,20 @@ export class QueueModel {
 
   #fromWorker(event: RouterEvent): void {
     const { peer } = event;
-    if (event.type === "left") return this.#left(peer);
+    if (event.type === "left") {
+      this.#departed.add(peer);
+      return this.#left(peer);
+    }
     if (event.type !== "message") return;
+    const kind = kindOf(event.frames);
     const worker = this.#workers.get(peer);
     if (worker === undefined) {
-      this.#workers.set(peer, { held: new Map() });
-      return;
-    }
-    if (event.frames.length === 2) worker.held.clear();
-    else worker.held.delete(String(event.frames[1]));
+      if (kind !== "malformed") this.#workers.set(peer, { held: new Map() });
+    } else if (kind === "reply") worker.held.delete(String(event.frames[1]));
+    else if (kind === "ready" || this.#rules.perWorker === 1) worker.held.clear();
   }
 
   #left(peer: Peer): void {
-    this.#departed.add(peer);
     const worker = this.#workers.get(peer);
     this.#workers.delete(peer);
     for (const request of [...worker?.held.values() ?? []].reverse()) {
@@ -97,6 +98,8 @@ export class QueueModel {
       return this.#journal.violate("I10", `call ${call} is sent to a worker that has left`);
     }
     const worker = this.#workers.get(peer);
+    // The rest of what was meant for a worker whose first message was not taken: it went back already.
+    if (!taken && worker === undefined) return;
     if (worker === undefined) {
       return this.#journal.violate("I10", `call ${call} is sent to a worker that is not ready`);
     }
@@ -144,6 +147,14 @@ export class QueueModel {
       );
     }
   }
+}
+
+/** What a worker says, by the wire format of the pattern. */
+function kindOf(frames: Frames): "ready" | "reply" | "malformed" {
+  const [first, second, third] = frames.map((frame) => frame.byteLength);
+  if (first !== 0) return "malformed";
+  if (frames.length === 2) return second === 1 && frames[1]?.[0] === 1 ? "ready" : "malformed";
+  return frames.length >= 4 && second === 5 && third === 0 ? "reply" : "malformed";
 }
 
 /** A request that was withdrawn when its call ended cannot come over a connection that is younger. */
