@@ -5,7 +5,6 @@
  */
 export type { Client, RequestOptions } from "./lib/client.ts";
 export type { Device } from "./lib/device.ts";
-export type { BindWarning } from "./lib/bind-warning.ts";
 export {
   BacklogFullError,
   ClosedError,
@@ -52,11 +51,16 @@ export type {
   DealerOptions,
   DealerSocket,
   Peer,
+  PubSocket,
+  PubSubTransport,
   RouterEvent,
+  RouterOptions,
   RouterSocket,
   Socket,
   SocketOptions,
+  SubSocket,
   Transport,
   TransportEvent,
 } from "./lib/transport/transport.ts";
 export { zeromq } from "./lib/transport/zeromq.ts";
+export { zmtp, type ZmtpOptions } from "./lib/transport/zmtp/mod.ts";

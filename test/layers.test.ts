@@ -104,6 +104,7 @@ test("mod.ts exports these names", () => {
     "simplePirateWorker",
     "worker",
     "zeromq",
+    "zmtp",
   ]);
 });
 

@@ -1,5 +1,5 @@
 import process from "node:process";
-import { memory, type Transport, zeromq } from "../mod.ts";
+import { memory, type Transport, zeromq, zmtp } from "../mod.ts";
 
 /** A transport to run a suite over, and where its sockets can be bound. */
 export interface Subject {
@@ -15,6 +15,7 @@ const onNode = !("Deno" in globalThis) && !("Bun" in globalThis);
 /** Every transport that works on this runtime. */
 export const subjects: readonly Subject[] = [
   { name: "memory", transport: memory, anywhere: "inproc://*" },
+  { name: "zmtp", transport: zmtp, anywhere: "tcp://127.0.0.1:*" },
   ...(onNode ? [{ name: "zeromq", transport: zeromq, anywhere: "tcp://127.0.0.1:*" }] : []),
 ];
 

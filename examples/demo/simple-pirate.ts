@@ -3,13 +3,13 @@ import { Crew } from "./crew.ts";
 import { LiveLine } from "./live-line.ts";
 
 const duration = 10_000;
-const killEvery = 1_200;
+const killEvery = 800;
 const inFlight = 12;
 const anywhere = "tcp://127.0.0.1:*";
 
 /**
- * A queue, three worker processes and a client; a worker is killed with SIGKILL every 1.2 seconds. Whether
- * all requests were answered, each with its own answer.
+ * A queue, three worker processes and a client. Whenever all three have been at work for a while, one is
+ * killed with SIGKILL. Whether all requests were answered, each with its own answer.
  */
 export async function simplePirate(): Promise<boolean> {
   const line = new LiveLine();
@@ -17,7 +17,9 @@ export async function simplePirate(): Promise<boolean> {
 
   await using queue = await simplePirateQueue(anywhere, anywhere, {
     observe: (event) => {
-      if (event.type === "requestResent") line.note("  the queue gave its request to another worker");
+      if (event.type === "requestResent") {
+        line.note("  the queue gave its request to another worker");
+      }
     },
   });
   const crew = new Crew(new URL("simple-pirate-worker.ts", import.meta.url), [queue.back], 3);
@@ -26,6 +28,7 @@ export async function simplePirate(): Promise<boolean> {
   line.note(`clients connect to ${queue.front}, three worker processes to ${queue.back}`);
   const endsAt = performance.now() + duration;
   const killing = setInterval(() => {
+    if (queue.stats().workers < 3) return;
     line.note(`  killed worker ${crew.replaceOne()} (SIGKILL) and started another`);
   }, killEvery);
   const showing = setInterval(() => {

@@ -48,7 +48,7 @@ export interface LazyPirateOptions {
   readonly maxMessageSize?: number | undefined;
   /**
    * What carries the messages.
-   * @default zeromq()
+   * @default zmtp()
    */
   readonly transport?: Transport | undefined;
   /** Told of what no call reports by itself. */

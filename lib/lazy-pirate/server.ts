@@ -1,4 +1,3 @@
-import { type BindWarning, bindWarning } from "../bind-warning.ts";
 import { delimiter, splitEnvelope } from "../envelope.ts";
 import { ClosedError } from "../errors.ts";
 import { JobDesk } from "../job-desk.ts";
@@ -35,7 +34,7 @@ export interface LazyPirateServerOptions {
   readonly maxMessageSize?: number | undefined;
   /**
    * What carries the messages.
-   * @default zeromq()
+   * @default zmtp()
    */
   readonly transport?: Transport | undefined;
   /** Told of what is dropped, and why. */
@@ -50,7 +49,6 @@ export type LazyPirateServerEvent =
   | { readonly type: "requestDropped" }
   /** A reply was not sent: its client is gone, or reads too slowly. */
   | { readonly type: "replyDropped" }
-  | BindWarning
   | TransportEvent;
 
 /** Counters of a {@linkcode lazyPirateServer}, from its opening. */
@@ -136,10 +134,7 @@ export function lazyPirateServer(
     signal?.throwIfAborted();
     const socket = await transport.router({ linger, maxMessageSize, observe });
     try {
-      const endpointBound = await socket.bind(endpoint);
-      const warning = bindWarning(endpointBound);
-      if (warning !== undefined) observe(warning);
-      return Object.assign(socket, { endpoint: endpointBound });
+      return Object.assign(socket, { endpoint: await socket.bind(endpoint) });
     } catch (error) {
       await socket.close(0);
       throw error;

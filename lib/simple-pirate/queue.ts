@@ -1,4 +1,3 @@
-import { type BindWarning, bindWarning } from "../bind-warning.ts";
 import type { Device } from "../device.ts";
 import { Gate } from "../gate.ts";
 import { observer } from "../observe.ts";
@@ -50,12 +49,12 @@ export interface SimplePirateQueueOptions {
   readonly maxMessageSize?: number | undefined;
   /**
    * What carries the messages.
-   * @default zeromq()
+   * @default zmtp()
    */
   readonly transport?: Transport | undefined;
   /** Told of workers that come and go, and of all that is resent or dropped. */
   readonly observe?:
-    | ((event: SimplePirateQueueEvent | BindWarning | TransportEvent) => void)
+    | ((event: SimplePirateQueueEvent | TransportEvent) => void)
     | undefined;
 }
 
@@ -145,10 +144,7 @@ export async function simplePirateQueue(
   async function open(endpoint: string): Promise<Bound> {
     const socket = await transport.router({ linger, maxMessageSize, observe });
     sockets.push(socket);
-    const bound = await socket.bind(endpoint);
-    const warning = bindWarning(bound);
-    if (warning !== undefined) observe(warning);
-    return { socket, endpoint: bound };
+    return { socket, endpoint: await socket.bind(endpoint) };
   }
 
   function run(clients: Bound, workers: Bound): SimplePirateQueue {

@@ -29,7 +29,7 @@ export interface SimplePirateWorkerOptions {
   readonly maxMessageSize?: number | undefined;
   /**
    * What carries the messages.
-   * @default zeromq()
+   * @default zmtp()
    */
   readonly transport?: Transport | undefined;
   /** Told of the connection to the queue, and of what is dropped. */

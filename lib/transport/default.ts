@@ -1,7 +1,9 @@
 import type { Transport } from "./transport.ts";
-import { zeromq } from "./zeromq.ts";
+import { zmtp } from "./zmtp/mod.ts";
 
-/** The transport of whoever names none. */
+let theDefault: Transport | undefined;
+
+/** The transport of whoever names none: one for all, so that a turn's writes leave together. */
 export function defaultTransport(): Transport {
-  return zeromq();
+  return (theDefault ??= zmtp());
 }

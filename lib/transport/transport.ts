@@ -24,7 +24,27 @@ export interface Transport {
    * @returns The socket, neither bound nor connected.
    * @throws {TransportError} When the transport cannot be used here.
    */
-  router(options?: SocketOptions): Promise<RouterSocket>;
+  router(options?: RouterOptions): Promise<RouterSocket>;
+}
+
+/** A transport that also carries publish-subscribe. */
+export interface PubSubTransport extends Transport {
+  /**
+   * Opens a PUB socket.
+   *
+   * @param options How it behaves.
+   * @returns The socket, neither bound nor connected.
+   * @throws {TransportError} When the transport cannot be used here.
+   */
+  pub(options?: SocketOptions): Promise<PubSocket>;
+  /**
+   * Opens a SUB socket, which is subscribed to nothing.
+   *
+   * @param options How it behaves.
+   * @returns The socket, neither bound nor connected.
+   * @throws {TransportError} When the transport cannot be used here.
+   */
+  sub(options?: SocketOptions): Promise<SubSocket>;
 }
 
 /** How a socket behaves. */
@@ -56,6 +76,21 @@ export interface SocketOptions {
 /** How a DEALER behaves. */
 export interface DealerOptions extends SocketOptions {
   /** The routing id that ROUTER peers shall know it by: 1 to 255 bytes, the first not 0. */
+  readonly routingId?: Uint8Array | undefined;
+}
+
+/** How a ROUTER behaves. */
+export interface RouterOptions extends SocketOptions {
+  /** The routing id that ROUTER peers shall know it by: 1 to 255 bytes, the first not 0. */
+  readonly routingId?: Uint8Array | undefined;
+}
+
+/** How a ROUTER connects. */
+export interface RouterConnectOptions {
+  /**
+   * The routing id by which this socket shall know the peer at that endpoint, whatever the peer says:
+   * 1 to 255 bytes, the first not 0. One endpoint for each.
+   */
   readonly routingId?: Uint8Array | undefined;
 }
 
@@ -127,6 +162,12 @@ export type TransportEvent =
     readonly endpoint: string;
     readonly reason: string;
     readonly delay: number;
+  }
+  | {
+    /** Something works, but is unlikely to be meant, such as a bind that is open to everybody. */
+    readonly type: "warning";
+    readonly endpoint: string;
+    readonly reason: string;
   };
 
 /** What all sockets do. Iterating yields batches: all that has arrived since the last one. */
@@ -198,6 +239,13 @@ export interface DealerSocket extends Socket<DealerEvent> {
 /** Sends to the peer it is told to; receives from all in turn. */
 export interface RouterSocket extends Socket<RouterEvent> {
   /**
+   * Connects to an endpoint, now or whenever a peer is there, and again whenever the connection ends.
+   *
+   * @param endpoint Where.
+   * @param options What to call the peer.
+   */
+  connect(endpoint: string, options?: RouterConnectOptions): void;
+  /**
    * Sends a message to a peer.
    *
    * @param peer Whom, as an event of this socket named it.
@@ -205,4 +253,37 @@ export interface RouterSocket extends Socket<RouterEvent> {
    * @returns False when the peer is gone, its queue is full or the socket is closed: not taken.
    */
   send(peer: Peer, frames: Frames): boolean;
+}
+
+/** What a SUB yields, in the order in which it happened. */
+export type SubEvent = DealerEvent;
+
+/** What a PUB yields, in the order in which it happened. */
+export type PubEvent = Exclude<DealerEvent, { readonly type: "message" }>;
+
+/** Sends to every peer that has subscribed to the message's beginning. */
+export interface PubSocket extends Socket<PubEvent> {
+  /**
+   * Sends a message to its subscribers. Those whose queue is full miss it, and `observe` is told.
+   *
+   * @param frames The message; its first frame is what subscriptions are compared with.
+   */
+  send(frames: Frames): void;
+}
+
+/** Receives what it has subscribed to. */
+export interface SubSocket extends Socket<SubEvent> {
+  /**
+   * Subscribes to the messages whose first frame begins with a prefix, at every present and future
+   * peer. Subscriptions add up: each one needs its own {@linkcode SubSocket.unsubscribe}.
+   *
+   * @param prefix What the first frame begins with; empty for every message.
+   */
+  subscribe(prefix: string | Uint8Array): void;
+  /**
+   * Takes one subscription back. Without one, nothing happens.
+   *
+   * @param prefix As it was given to {@linkcode SubSocket.subscribe}.
+   */
+  unsubscribe(prefix: string | Uint8Array): void;
 }

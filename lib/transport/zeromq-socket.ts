@@ -1,5 +1,6 @@
 import { ClosedError, TransportError, type TransportErrorCode } from "../errors.ts";
 import { byteLengthOf, type Frames } from "../message.ts";
+import { bindWarning } from "./bind-warning.ts";
 import { batches } from "./batches.ts";
 import { type EndpointUse, parseEndpoint } from "./endpoint.ts";
 import { checkLinger, type ResolvedSocketOptions } from "./socket-options.ts";
@@ -129,6 +130,8 @@ export abstract class ZeromqSocket<Event> implements Socket<Event> {
         throw failure("bind", endpoint, error);
       }
       const bound = this.native.lastEndpoint ?? endpoint;
+      const warning = bindWarning(bound);
+      if (warning !== undefined) this.settings.observe(warning);
       this.#binds.add(bound);
       return bound;
     });
@@ -338,7 +341,7 @@ export abstract class ZeromqSocket<Event> implements Socket<Event> {
   async #close(linger: number): Promise<void> {
     const start = performance.now();
     // Yields once, so that `closed` is true in all that follows.
-    await undefined;
+    await Promise.resolve();
     for (const timer of this.#ended.values()) clearTimeout(timer);
     this.#ended.clear();
     this.inbound = [];

@@ -98,8 +98,6 @@ export class QueueModel {
       return this.#journal.violate("I10", `call ${call} is sent to a worker that has left`);
     }
     const worker = this.#workers.get(peer);
-    // The rest of what was meant for a worker whose first message was not taken: it went back already.
-    if (!taken && worker === undefined) return;
     if (worker === undefined) {
       return this.#journal.violate("I10", `call ${call} is sent to a worker that is not ready`);
     }

@@ -3,6 +3,7 @@ import type { Frames } from "../../message.ts";
 import { parseEndpoint } from "../endpoint.ts";
 import { batches } from "../batches.ts";
 import { FairQueue } from "../fair-queue.ts";
+import { resolveSocketOptions } from "../socket-options.ts";
 import type { Socket, SocketOptions, TransportEvent } from "../transport.ts";
 import { TransportError } from "../../errors.ts";
 import type { Listener, MemoryNetwork } from "./network.ts";
@@ -29,7 +30,7 @@ export class Hub<Event> implements Socket<Event>, PipeOwner {
   readonly routingId: Uint8Array | undefined;
   readonly #kind: HubKind<Event>;
   readonly #linger: number;
-  readonly #observe: ((event: TransportEvent) => void) | undefined;
+  readonly #observe: (event: TransportEvent) => void;
   readonly #ends = new Set<PipeEnd>();
   /** Which of the ends this side dialled, and where. */
   readonly #dialled = new Map<PipeEnd, string>();
@@ -38,19 +39,19 @@ export class Hub<Event> implements Socket<Event>, PipeOwner {
     { readonly event: Event; readonly isMessage: boolean }
   >();
   readonly #readable = new Gate();
-  readonly #emptied = new Gate();
   readonly #undo = new Set<() => void>();
   #closing: Promise<void> | undefined;
 
   constructor(host: string, network: MemoryNetwork, options: SocketOptions, kind: HubKind<Event>) {
     this.host = host;
     this.network = network;
-    this.sendHighWaterMark = options.sendHighWaterMark ?? 1000;
-    this.receiveHighWaterMark = options.receiveHighWaterMark ?? 1000;
-    this.maxMessageSize = options.maxMessageSize ?? 4_194_304;
+    const { linger, observe, ...bounds } = resolveSocketOptions(options);
+    this.sendHighWaterMark = bounds.sendHighWaterMark;
+    this.receiveHighWaterMark = bounds.receiveHighWaterMark;
+    this.maxMessageSize = bounds.maxMessageSize;
     this.routingId = kind.routingId;
-    this.#linger = options.linger ?? 1000;
-    this.#observe = options.observe;
+    this.#linger = linger;
+    this.#observe = observe;
     this.#kind = kind;
   }
 
@@ -71,7 +72,7 @@ export class Hub<Event> implements Socket<Event>, PipeOwner {
     const end = new PipeEnd(this, dialler.connection);
     const refusal = this.#kind.admit(end, dialler.owner.routingId);
     if (refusal !== undefined) {
-      this.#observe?.({ type: "peerRefused", endpoint: dialler.owner.host, reason: refusal });
+      this.#observe({ type: "peerRefused", endpoint: dialler.owner.host, reason: refusal });
       return refusal;
     }
     return end;
@@ -156,7 +157,6 @@ export class Hub<Event> implements Socket<Event>, PipeOwner {
     if (end.wasJoined) this.#push(end, event, false);
     const name = this.#dialled.get(end);
     this.#dialled.delete(end);
-    if (this.#ends.size === 0) this.#emptied.open();
     if (name !== undefined && !this.closed) this.#redialLater(name, end.wasJoined);
   }
 
@@ -172,7 +172,7 @@ export class Hub<Event> implements Socket<Event>, PipeOwner {
   }
 
   refused(_end: PipeEnd, reason: string): void {
-    this.#observe?.({ type: "peerRefused", endpoint: "inproc", reason });
+    this.#observe({ type: "peerRefused", endpoint: "inproc", reason });
   }
 
   #push(end: PipeEnd, event: Event, isMessage: boolean): void {
@@ -208,12 +208,6 @@ export class Hub<Event> implements Socket<Event>, PipeOwner {
     this.#readable.open();
     this.#kind.drained();
     for (const end of this.#ends) end.close(linger);
-    if (this.#ends.size === 0) return;
-    const deadline = setTimeout(() => {
-      for (const end of this.#ends) end.close(0);
-    }, linger);
-    await this.#emptied.opened();
-    clearTimeout(deadline);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

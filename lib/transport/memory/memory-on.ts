@@ -8,7 +8,8 @@ export function memoryOn(network: MemoryNetwork, host: string): Transport {
   return {
     name: "memory",
     schemes: ["inproc"],
-    dealer: (options) => Promise.resolve(new MemoryDealer(host, network, options)),
-    router: (options) => Promise.resolve(new MemoryRouter(host, network, options)),
+    // Opening is asynchronous in the seam, so a wrong option rejects rather than throws.
+    dealer: async (options) => await new MemoryDealer(host, network, options),
+    router: async (options) => await new MemoryRouter(host, network, options),
   };
 }

@@ -13,7 +13,8 @@ import { MemoryNetwork } from "./network.ts";
  * the same call of this function.
  *
  * Messages keep their order on a connection, are never duplicated, and are lost only as the tail of a
- * connection that ended. Frames are passed as they are, without a copy.
+ * connection that ended. A close hands over what waits for a peer at once, and drops what waits for none.
+ * Frames are passed as they are, without a copy.
  *
  * @example A server and its client in one process
  * ```ts

@@ -1,5 +1,5 @@
-import { Fifo } from "../../fifo.ts";
 import { byteLengthOf, type Frames } from "../../message.ts";
+import { Backlog } from "../backlog.ts";
 import type { Peer } from "../transport.ts";
 import type { MemoryNetwork } from "./network.ts";
 
@@ -33,17 +33,18 @@ export class PipeEnd implements Peer {
   #remote: PipeEnd | undefined;
   /** Whether the connection ever stood. */
   wasJoined = false;
-  #state: "connecting" | "open" | "closing" | "closed" = "connecting";
-  #outbox = new Fifo<Frames>();
+  #state: "connecting" | "open" | "closed" = "connecting";
+  readonly #outbox: Backlog;
   #unread = 0;
 
   constructor(owner: PipeOwner, connection: number) {
     this.owner = owner;
     this.connection = connection;
+    this.#outbox = new Backlog(owner.sendHighWaterMark);
   }
 
   get connected(): boolean {
-    return this.#state === "open" || this.#state === "closing";
+    return this.#state === "open";
   }
 
   get closed(): boolean {
@@ -51,7 +52,7 @@ export class PipeEnd implements Peer {
   }
 
   get writable(): boolean {
-    return this.#state === "open" && this.#outbox.length < this.owner.sendHighWaterMark;
+    return this.#state === "open" && !this.#outbox.full;
   }
 
   /** Joins the two ends: the accepting one at once, the dialling one as soon as it hears of it. */
@@ -71,26 +72,27 @@ export class PipeEnd implements Peer {
 
   /** Takes a message to send, or returns false. */
   write(frames: Frames): boolean {
-    if (!this.writable) return false;
-    this.#outbox.push(frames);
+    if (this.#state !== "open" || !this.#outbox.offer(frames)) return false;
     this.#flush();
     return true;
   }
 
   /** Takes a message back that was not carried yet. */
   withdraw(frames: Frames): boolean {
-    return this.#outbox.delete(frames);
+    return this.#outbox.withdraw(frames);
   }
 
   #flush(): void {
     const remote = this.#remote;
     if (remote === undefined) return;
     while (this.#outbox.length > 0 && this.#unread < remote.owner.receiveHighWaterMark) {
-      const frames = this.#outbox.shift() as Frames;
       this.#unread++;
-      this.#carry((to) => to.#received(frames));
+      this.#deliver(this.#outbox.shift() as Frames);
     }
-    if (this.#state === "closing" && this.#outbox.length === 0) this.#finish();
+  }
+
+  #deliver(frames: Frames): void {
+    this.#carry((remote) => remote.#received(frames));
   }
 
   #received(frames: Frames): void {
@@ -119,14 +121,13 @@ export class PipeEnd implements Peer {
     }
   }
 
-  /** Sends what waits, as the reader makes room, and ends the connection; at once when `linger` is 0. */
+  /**
+   * Ends the connection. What waits goes to the reader first, past its high-water mark: within a process
+   * there is nothing to wait for, and both marks together still bound what the reader finds.
+   */
   close(linger: number): void {
     if (this.#state === "closed") return;
-    if (linger > 0 && this.#state === "open" && this.#outbox.length > 0) this.#state = "closing";
-    else this.#finish();
-  }
-
-  #finish(): void {
+    if (linger > 0) this.#outbox.takeAll().forEach((frames) => this.#deliver(frames));
     const wasConnecting = this.#state === "connecting";
     this.reset();
     if (!wasConnecting || this.#remote !== undefined) this.#carry((remote) => remote.reset());
@@ -136,9 +137,7 @@ export class PipeEnd implements Peer {
   reset(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    const unsent = [...this.#outbox];
-    this.#outbox.clear();
-    this.owner.left(this, unsent);
+    this.owner.left(this, this.#outbox.takeAll());
   }
 
   #carry(deliver: (remote: PipeEnd) => void): void {

@@ -1,0 +1,199 @@
+import { closeSync, openSync, writeFileSync } from "node:fs";
+import { benches, help, type Settings, settingsOf, UsageError } from "./arguments.ts";
+import { killAll } from "./child.ts";
+import { measureFailover, window as failoverWindow, work, workerCount } from "./failover.ts";
+import { bodySize } from "./processes/pump.ts";
+import { failoverTable, summariseFailover } from "./report/failover.ts";
+import { machine } from "./report/machine.ts";
+import { chartOf } from "./report/panels.ts";
+import { Progress } from "./report/progress.ts";
+import type { Results } from "./report/results.ts";
+import { count, milliseconds } from "./report/table.ts";
+import { summarise, throughputTable } from "./report/throughput.ts";
+import { echoServer, type Foreign, foreign, privateerQueue } from "./subjects.ts";
+import {
+  connections,
+  type Lane,
+  measureThroughput,
+  type Pace,
+  type ThroughputRound,
+} from "./throughput.ts";
+import { loadTransport } from "./transports.ts";
+
+const progress = new Progress(process.stdout);
+
+async function main(): Promise<number> {
+  const settings = settingsOf(process.argv.slice(2));
+  if (settings === undefined) {
+    console.log(help);
+    return 0;
+  }
+  for (const file of [settings.json, settings.chart]) checkWritable(file);
+  const results: Results = { machine: machine(), settings };
+  const { machine: here } = results;
+  progress.line(
+    `Privateer ${here.privateer} (${here.commit ?? "no commit"}), Node ${here.node}, ` +
+      `${here.cpus} x ${here.cpu}, ${here.system}`,
+  );
+  const run = { throughput, echo, failover };
+  for (const bench of benches.filter((bench) => settings.benches.includes(bench))) {
+    await run[bench](settings, results);
+    save(settings, results);
+  }
+  return verdict(results);
+}
+
+/** Finds out now, not after minutes of measuring. */
+function checkWritable(file: string | undefined): void {
+  if (file === undefined) return;
+  try {
+    closeSync(openSync(file, "a"));
+  } catch (error) {
+    throw new UsageError(`Cannot write ${file}: ${(error as Error).message}`);
+  }
+}
+
+/** Writes what there is so far: a bench that fails does not take the others' figures with it. */
+function save({ json, chart }: Settings, results: Results): void {
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(results, null, 2)}\n`);
+  if (chart !== undefined) writeFileSync(chart, chartOf(results));
+}
+
+async function throughput(settings: Settings, results: Results): Promise<void> {
+  const subjects = settings.transports.map(privateerQueue);
+  if (settings.queue !== undefined) subjects.push(foreign(settings.queue));
+  const lanes = subjects.map((subject) => ({ subject, loadTransport }));
+  const cells = { windows: settings.windows, workers: settings.workers };
+  const rounds = await measureThroughput(lanes, cells, paceOf(settings), tell("throughput"));
+  const medians = summarise(rounds);
+  results.throughput = { medians, rounds };
+  progress.line(`
+Simple Pirate throughput, ${describe(settings)}.
+One process for the queue, one for all workers, one for the load; workers and load are bare DEALER
+sockets over ${loadTransport}, the same for every subject, with default socket options (high-water
+marks 1000 and 1000; a queue of others has its own).
+
+${throughputTable(medians, "requests")}
+${legend}`);
+}
+
+async function echo(settings: Settings, results: Results): Promise<void> {
+  const lanes: Lane[] = settings.transports.map((transport) => ({
+    subject: echoServer(transport),
+    loadTransport: transport,
+  }));
+  // The same servers again under one and the same client, to compare what they cost.
+  for (const transport of settings.transports) {
+    if (transport !== loadTransport) lanes.push({ subject: echoServer(transport), loadTransport });
+  }
+  if (settings.echo !== undefined) lanes.push({ subject: foreign(settings.echo), loadTransport });
+  const cells = { windows: settings.echoWindows, workers: [0] };
+  const rounds = await measureThroughput(lanes, cells, paceOf(settings), tell("echo"));
+  const medians = summarise(rounds);
+  results.echo = { medians, rounds };
+  progress.line(`
+Echo round trips of the transports, DEALER to ROUTER and back, ${describe(settings)}.
+One process for the ROUTER, one for the load; default socket options.
+
+${throughputTable(medians, "round trips")}
+${legend}`);
+}
+
+async function failover(settings: Settings, results: Results): Promise<void> {
+  const queues = settings.transports.map(privateerQueue);
+  if (settings.queue !== undefined && hasNoDeadWorkers(settings.queue, settings)) {
+    queues.push(foreign(settings.queue));
+  }
+  const { transports, failoverRounds } = settings;
+  const rounds = await measureFailover(queues, transports, failoverRounds, (round, done, total) => {
+    const { scenario, subject, affected, next, lost } = round;
+    progress.step(
+      `failover ${done}/${total}: ${scenario}, ${subject}, round ${round.round}: affected answered ` +
+        `after ${milliseconds(affected)} ms, next reply after ${milliseconds(next)} ms` +
+        (lost > 0 ? `, ${lost} LOST` : ""),
+    );
+  });
+  const medians = summariseFailover(rounds);
+  results.failover = { medians, rounds };
+  progress.line(`
+Failover: milliseconds from a SIGKILL, median (min..max) of ${failoverRounds} rounds, under the load of
+${failoverWindow} calls in flight on one lazyPirate client (timeout 2500 ms, 3 retries: the defaults).
+Requests take ${work} ms. worker killed: one of ${workerCount} Simple Pirate workers, each a process, while it holds a
+request. server killed: a lazyPirateServer, and all calls in flight with it; a process that
+is ready takes its port as soon as it is free.
+
+${failoverTable(medians)}
+
+The Guide's queues never learn that a worker died with a request: its client waits out the whole of its
+timeout, 2500 ms, before it asks again.`);
+}
+
+/** A queue that ran before may still list the workers of the throughput bench, which are gone. */
+function hasNoDeadWorkers({ command }: Foreign, { benches }: Settings): boolean {
+  return command !== undefined || !benches.includes("throughput");
+}
+
+const legend = `
+per CPU s: for each second of CPU time, user and system, of the subject's process; it depends less than
+  the rate on what else the machine does. its CPU: the share of one CPU that this process had.
+bottleneck: the process that used up a CPU (subject, load, workers); machine: all CPUs were in use, by
+  whomever; waiting: none of these, the time went into wake-ups and hand-overs between processes.`;
+
+function describe(settings: Settings): string {
+  return `${bodySize}-byte bodies, over tcp on loopback:
+median (min..max) of ${settings.rounds} rounds of ${settings.interval} ms, the subjects in turn; up to ${connections} client connections`;
+}
+
+function paceOf({ rounds, interval }: Settings): Pace {
+  return { rounds, interval, warmup: Math.min(300, interval) };
+}
+
+function tell(bench: string): (round: ThroughputRound, done: number, total: number) => void {
+  return ({ subject, workers, window, round, requestsPerSecond, p99, lost }, done, total) =>
+    progress.step(
+      `${bench} ${done}/${total}: ${subject}, ${workers > 0 ? `${workers} workers, ` : ""}` +
+        `window ${window}, round ${round}: ${count(requestsPerSecond)}/s, ` +
+        `p99 ${milliseconds(p99)} ms${lost > 0 ? `, ${lost} LOST` : ""}`,
+    );
+}
+
+/** The exit code: 1 when a request was lost, or answered twice. */
+function verdict(results: Results): number {
+  let code = 0;
+  const cells = [...results.throughput?.medians ?? [], ...results.echo?.medians ?? []];
+  for (const { subject, workers, window, lost, strays } of cells) {
+    if (lost === 0 && strays === 0) continue;
+    code = 1;
+    console.error(
+      `${subject}, ${workers} workers, window ${window}: ` +
+        `${lost} requests lost, ${strays} replies to no request`,
+    );
+  }
+  for (const { scenario, subject, lost } of results.failover?.medians ?? []) {
+    if (lost === 0) continue;
+    code = 1;
+    console.error(`${scenario}, ${subject}: ${lost} requests lost`);
+  }
+  return code;
+}
+
+for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
+  process.once(signal, () => {
+    progress.line("Interrupted");
+    process.exit(code);
+  });
+}
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (error instanceof UsageError) {
+    console.error(`${error.message}\nTry --help.`);
+    process.exitCode = 2;
+  } else {
+    progress.line("");
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+} finally {
+  killAll();
+}

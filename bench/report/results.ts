@@ -1,0 +1,21 @@
+import type { Settings } from "../arguments.ts";
+import type { FailoverRound } from "../failover.ts";
+import type { ThroughputRound } from "../throughput.ts";
+import type { FailoverSummary } from "./failover.ts";
+import type { Machine } from "./machine.ts";
+import type { ThroughputSummary } from "./throughput.ts";
+
+/** What was measured, summed up and raw. */
+export interface Measurements<Summary, Round> {
+  readonly medians: readonly Summary[];
+  readonly rounds: readonly Round[];
+}
+
+/** A whole run, as `--json` writes it. */
+export interface Results {
+  readonly machine: Machine;
+  readonly settings: Settings;
+  throughput?: Measurements<ThroughputSummary, ThroughputRound>;
+  echo?: Measurements<ThroughputSummary, ThroughputRound>;
+  failover?: Measurements<FailoverSummary, FailoverRound>;
+}

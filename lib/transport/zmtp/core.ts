@@ -1,0 +1,318 @@
+import type { Frames } from "../../message.ts";
+import type { SocketOptions, TransportEvent } from "../transport.ts";
+import {
+  Connection,
+  type ConnectionEnd,
+  type ConnectionOwner,
+  type Rejection,
+} from "./connection.ts";
+import type { Dialer } from "./dialer.ts";
+import { Endpoints } from "./endpoints.ts";
+import { FairQueue, type Lane } from "./fair-queue.ts";
+import { Handshakes } from "./handshakes.ts";
+import type { Metadata } from "./metadata.ts";
+import type { ByteStream, StreamHandler } from "./net.ts";
+import { type SocketSettings, socketSettings } from "./options.ts";
+import type { SocketKind, TransportContext } from "./socket-kind.ts";
+import { hasRoutingId } from "./socket-type.ts";
+
+/** A connection's place in its socket. */
+interface Attachment<Event> {
+  readonly lane: Lane<Event>;
+  readonly dialer: Dialer | undefined;
+  /** The event that told of the peer, to be taken back if it leaves before anybody has seen it. */
+  joinedEvent: Event | undefined;
+  joined: boolean;
+  ended: boolean;
+}
+
+interface Waiter {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+}
+
+/** What all socket types have in common: endpoints, connections, what has arrived, and the end. */
+export class SocketCore<Event> implements ConnectionOwner {
+  readonly settings: SocketSettings;
+  closed = false;
+  readonly #context: TransportContext;
+  readonly #kind: SocketKind<Event>;
+  readonly #observe: ((event: TransportEvent) => void) | undefined;
+  readonly #inbox: FairQueue<Event>;
+  readonly #handshakes: Handshakes<Connection>;
+  readonly #connections = new Map<Connection, Attachment<Event>>();
+  readonly #endpoints: Endpoints;
+  readonly #metadata: readonly (readonly [string, Uint8Array])[];
+  /** Peers that are joined, or left something to be received. */
+  #peers = 0;
+  #readable: Waiter | undefined = undefined;
+  #closing: Promise<void> | undefined = undefined;
+  #emptied: (() => void) | undefined = undefined;
+  #silent = false;
+
+  /**
+   * @param context What the transport's sockets share.
+   * @param kind What makes this socket the type that it is.
+   * @param options What the user chose.
+   */
+  constructor(context: TransportContext, kind: SocketKind<Event>, options: SocketOptions = {}) {
+    this.settings = socketSettings(options);
+    this.#context = context;
+    this.#kind = kind;
+    this.#observe = options.observe;
+    const { maxQueueSize, maxHandshakes, maxHandshakesPerAddress } = context.settings;
+    this.#inbox = new FairQueue({ count: this.settings.receiveHighWaterMark, bytes: maxQueueSize });
+    this.#handshakes = new Handshakes({
+      total: maxHandshakes,
+      perAddress: maxHandshakesPerAddress,
+    });
+    this.#endpoints = new Endpoints(context, {
+      isClosed: () => this.closed,
+      accept: (stream, endpoint) => this.#accept(stream, endpoint),
+      connection: (dialer) => this.#connection(dialer.endpoint, dialer),
+      report: (event) => this.report(event),
+    });
+    const type = new TextEncoder().encode(kind.type);
+    this.#metadata = hasRoutingId(kind.type)
+      ? [["Socket-Type", type], ["Identity", kind.routingId]]
+      : [["Socket-Type", type]];
+  }
+
+  bind(endpoint: string): Promise<string> {
+    return this.#endpoints.bind(endpoint);
+  }
+
+  connect(endpoint: string, routingId?: Uint8Array): void {
+    this.#endpoints.connect(endpoint, routingId);
+  }
+
+  receive(limit: number = Infinity): readonly Event[] {
+    return this.closed ? [] : this.#inbox.take(limit);
+  }
+
+  readable(): Promise<void> {
+    if (this.closed || !this.#inbox.isEmpty) return Promise.resolve();
+    return (this.#readable ??= waiter()).promise;
+  }
+
+  close(linger?: number): Promise<void> {
+    this.#closing ??= this.#close(linger ?? this.settings.linger);
+    return this.#closing;
+  }
+
+  /** Tells the user's `observe`; what that throws is the user's, and must not end up here. */
+  report(event: TransportEvent): void {
+    if (this.#silent || this.#observe === undefined) return;
+    try {
+      this.#observe(event);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+
+  announced(connection: Connection, metadata: Metadata): Rejection | undefined {
+    if (this.closed && this.#kind.backlog === undefined) {
+      return { reason: "the socket is being closed", final: false };
+    }
+    if (this.#peers >= this.#context.settings.maxPeers) {
+      return { reason: `there are ${this.#peers} peers already`, final: false };
+    }
+    return this.#kind.admit?.(connection, metadata, this.#connections.get(connection)?.dialer);
+  }
+
+  joined(connection: Connection): void {
+    const attachment = this.#connections.get(connection);
+    if (attachment === undefined) return;
+    this.#handshakes.end(connection);
+    this.#peers++;
+    attachment.joined = true;
+    attachment.joinedEvent = this.#kind.joined(connection);
+    if (attachment.joinedEvent !== undefined && !this.closed) {
+      this.#inbox.push(attachment.lane, attachment.joinedEvent);
+      this.#wake();
+    }
+    this.#kind.changed?.(connection);
+    if (this.closed && this.#backlog() === 0) connection.finish();
+  }
+
+  room(connection: Connection): number {
+    const attachment = this.#connections.get(connection);
+    return attachment === undefined ? 0 : this.#inbox.room(attachment.lane);
+  }
+
+  hold(connection: Connection): void {
+    const attachment = this.#connections.get(connection);
+    if (attachment !== undefined) attachment.lane.waiting = true;
+  }
+
+  messages(connection: Connection, messages: Frames[]): void {
+    const attachment = this.#connections.get(connection);
+    if (attachment === undefined || this.closed) return;
+    const { lane } = attachment;
+    const kind = this.#kind;
+    let bytes = 0;
+    for (let index = 0; index < messages.length; index++) {
+      const frames = messages[index] as Frames;
+      const event = kind.message(connection, frames);
+      if (event === undefined) continue;
+      for (let frame = 0; frame < frames.length; frame++) {
+        bytes += (frames[frame] as Uint8Array).length;
+      }
+      this.#inbox.push(lane, event);
+    }
+    lane.bytes += bytes;
+    this.#wake();
+  }
+
+  subscription(connection: Connection, subscribe: boolean, topic: Uint8Array): void {
+    this.#kind.subscription?.(connection, subscribe, topic);
+  }
+
+  written(connection: Connection): void {
+    this.#kind.changed?.(connection);
+    if (this.closed) this.#emptied?.();
+  }
+
+  ended(connection: Connection, end: ConnectionEnd): void {
+    const attachment = this.#connections.get(connection);
+    if (attachment === undefined) return;
+    this.#connections.delete(connection);
+    this.#handshakes.end(connection);
+    const { lane, dialer } = attachment;
+    attachment.ended = true;
+    if (attachment.joined) {
+      const event = this.#kind.left(connection);
+      if (event !== undefined && !this.closed) {
+        const { joinedEvent } = attachment;
+        if (joinedEvent !== undefined && this.#inbox.last(lane) === joinedEvent) {
+          this.#inbox.retract(lane);
+        } else this.#inbox.push(lane, event);
+      }
+      if (lane.events.length === 0) this.#peers--;
+      else lane.waiting = true;
+    }
+    this.#kind.forget?.(connection);
+    if (end.kind === "refused" || end.kind === "final") {
+      this.report({ type: "peerRefused", endpoint: connection.endpoint, reason: end.reason });
+    }
+    dialer?.ended(connection, end);
+    this.#kind.changed?.(undefined);
+    if (this.closed) this.#emptied?.();
+    else if (!this.#inbox.isEmpty) this.#wake();
+  }
+
+  #accept(stream: ByteStream, endpoint: string): StreamHandler {
+    const connection = this.#connection(endpoint, undefined);
+    connection.stream = stream;
+    if (this.closed) {
+      connection.destroy({ kind: "closed", reason: "the socket is closed" });
+      return connection;
+    }
+    const evicted = this.#handshakes.begin(connection, stream.remoteAddress);
+    evicted?.destroy({
+      kind: "refused",
+      reason: "it was the oldest of too many handshakes in progress",
+    });
+    connection.opened();
+    return connection;
+  }
+
+  #connection(endpoint: string, dialer: Dialer | undefined): Connection {
+    const { mechanism, encoder, turn, settings } = this.#context;
+    const { maxMessageSize, sendHighWaterMark } = this.settings;
+    const connection = new Connection(this, {
+      endpoint,
+      encoder,
+      turn,
+      outbox: { count: sendHighWaterMark, bytes: settings.maxQueueSize },
+      config: {
+        role: dialer === undefined ? "server" : "client",
+        mechanism,
+        socketType: this.#kind.type,
+        metadata: this.#metadata,
+        handshakeLimits: settings,
+        limits: {
+          maxMessageSize,
+          maxFrames: settings.maxFrames,
+          maxCommandSize: this.#kind.type === "PUB"
+            ? Math.max(maxMessageSize, settings.maxCommandSize)
+            : settings.maxCommandSize,
+        },
+        handshakeTimeout: settings.handshakeTimeout,
+        heartbeat: { interval: settings.heartbeatInterval, timeout: settings.heartbeatTimeout },
+      },
+    });
+    const attachment: Attachment<Event> = {
+      lane: this.#inbox.lane(() => {
+        if (!attachment.ended) connection.onRoom();
+        else if (attachment.lane.events.length > 0) attachment.lane.waiting = true;
+        else this.#peers--;
+      }),
+      dialer,
+      joinedEvent: undefined,
+      joined: false,
+      ended: false,
+    };
+    this.#connections.set(connection, attachment);
+    return connection;
+  }
+
+  /** Messages that no connection has yet, and that still wait for one if the socket dials. */
+  #backlog(): number {
+    return this.#endpoints.isDialing ? this.#kind.backlog?.() ?? 0 : 0;
+  }
+
+  #wake(): void {
+    if (this.#readable === undefined || this.#inbox.isEmpty) return;
+    this.#readable.resolve();
+    this.#readable = undefined;
+  }
+
+  async #close(linger: number): Promise<void> {
+    this.closed = true;
+    this.#readable?.resolve();
+    this.#readable = undefined;
+    const unbound = this.#endpoints.unbind();
+    this.#kind.changed?.(undefined);
+    const patient = linger > 0;
+    if (!patient || this.#backlog() === 0) this.#endpoints.stopDialing();
+    for (const connection of [...this.#connections.keys()]) {
+      if (patient && connection.joined) connection.finish();
+      else if (!patient || !this.#endpoints.isDialing) connection.destroy(closedBySocket);
+    }
+    if (patient && (this.#connections.size > 0 || this.#backlog() > 0)) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, linger);
+        this.#emptied = () => {
+          if (this.#backlog() === 0) {
+            this.#endpoints.stopDialing();
+            for (const connection of [...this.#connections.keys()]) {
+              if (connection.joined) connection.finish();
+              else connection.destroy(closedBySocket);
+            }
+          }
+          if (this.#connections.size > 0 || this.#backlog() > 0) return;
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+      this.#emptied = undefined;
+      this.#endpoints.stopDialing();
+      for (const connection of [...this.#connections.keys()]) connection.destroy(closedBySocket);
+    }
+    this.#silent = true;
+    await unbound;
+  }
+}
+
+const closedBySocket: ConnectionEnd = { kind: "closed", reason: "the socket was closed" };
+
+function waiter(): Waiter {
+  let resolve = () => {};
+  const promise = new Promise<void>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}

@@ -1,0 +1,75 @@
+import type { PubSubTransport } from "../transport.ts";
+import type { Connection } from "./connection.ts";
+import type { TransportContext } from "./socket-kind.ts";
+import { dealerSocket } from "./dealer.ts";
+import { nodeNet } from "./node-net.ts";
+import { nullMechanism } from "./null-mechanism.ts";
+import { type ZmtpOptions, zmtpSettings } from "./options.ts";
+import { pubSocket } from "./pub.ts";
+import { routerSocket } from "./router.ts";
+import { subSocket } from "./sub.ts";
+import { Turn } from "./turn.ts";
+
+export type { ZmtpOptions };
+export type { ByteStream, Listener, Net, StreamEndpoint, StreamHandler } from "./net.ts";
+
+/**
+ * ZMTP 3.1 in TypeScript, over TCP and Unix domain sockets: talks to every ZeroMQ peer that speaks
+ * ZMTP 3, on Node, Deno and Bun, without an addon. On Deno it needs `--allow-net` only, and for
+ * `ipc` reading and writing.
+ *
+ * - **Connections heal.** They are opened again without end, with growing and random delays; a peer
+ *   that falls silent is found by heartbeats. Only a peer that answers the handshake with ERROR is
+ *   not asked again, as 37/ZMTP wants it; `observe` is told.
+ * - **What is lost.** Messages that were handed to the system are lost with their connection. A
+ *   DEALER keeps the others for the next connection; a ROUTER drops them with the `left` event. No
+ *   message is delivered twice.
+ * - **Everything is bounded**, and each peer by itself: one that does not read fills its own queue,
+ *   one that sends too much is made to wait, one that breaks a rule is disconnected. Each bound is an
+ *   option, here or on the socket, and `observe` is told when one is met.
+ * - **A turn of the event loop is one write** per connection, however many messages it sends. Frames
+ *   received are views of what was read: copy what you keep for long.
+ *
+ * There is no authentication and no encryption: the mechanism is NULL.
+ *
+ * @example Echo
+ * ```ts
+ * import { zmtp } from "privateer/zmtp";
+ *
+ * const transport = zmtp();
+ * await using server = await transport.router();
+ * const endpoint = await server.bind("tcp://127.0.0.1:*");
+ * await using client = await transport.dealer();
+ * client.connect(endpoint);
+ * client.send([new TextEncoder().encode("hello")]);
+ * for await (const batch of server) {
+ *   for (const event of batch) {
+ *     if (event.type === "message") server.send(event.peer, event.frames);
+ *   }
+ *   break;
+ * }
+ * ```
+ *
+ * @param options How all its sockets behave.
+ * @returns The transport.
+ * @throws {RangeError} When an option makes no sense.
+ */
+export function zmtp(options: ZmtpOptions = {}): PubSubTransport {
+  const mechanism = nullMechanism();
+  const context: TransportContext = {
+    net: options.net ?? nodeNet(),
+    mechanism,
+    encoder: mechanism.encoder(),
+    turn: new Turn<Connection>(),
+    settings: zmtpSettings(options),
+  };
+  return {
+    name: "zmtp",
+    schemes: ["tcp", "ipc"],
+    // Opening is asynchronous in the seam, so a wrong option rejects rather than throws.
+    dealer: async (socket) => await dealerSocket(context, socket),
+    router: async (socket) => await routerSocket(context, socket),
+    pub: async (socket) => await pubSocket(context, socket),
+    sub: async (socket) => await subSocket(context, socket),
+  };
+}

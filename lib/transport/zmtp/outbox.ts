@@ -1,0 +1,107 @@
+import { byteLengthOf, type Frames } from "../../message.ts";
+
+/** How much may wait to be sent to one peer. */
+export interface OutboxLimits {
+  readonly count: number;
+  readonly bytes: number;
+}
+
+/** A write ends with the message that passes this many bytes. */
+const maxWrite = 262_144;
+
+/**
+ * What waits to be sent over one connection: messages that no write has begun with, and the count of
+ * those in a write that the system has not taken whole. Both count against the bounds. Pure.
+ */
+export class Outbox {
+  readonly #limits: OutboxLimits;
+  #messages: Frames[] = [];
+  #bytes = 0;
+  #writingCount = 0;
+  #writingBytes = 0;
+
+  /** @param limits How much it holds. */
+  constructor(limits: OutboxLimits) {
+    this.#limits = limits;
+  }
+
+  /** How many messages no write has begun with. */
+  get length(): number {
+    return this.#messages.length;
+  }
+
+  /** Whether everything is with the system. */
+  get isEmpty(): boolean {
+    return this.#messages.length === 0 && this.#writingCount === 0;
+  }
+
+  /**
+   * Adds a message, if there is room. A message larger than the bound in bytes finds room where
+   * nothing else waits.
+   *
+   * @param frames The message.
+   * @returns Whether it was taken.
+   */
+  offer(frames: Frames): boolean {
+    const count = this.#messages.length + this.#writingCount;
+    if (count >= this.#limits.count) return false;
+    let size = 0;
+    for (let index = 0; index < frames.length; index++) {
+      size += (frames[index] as Uint8Array).length;
+    }
+    if (count > 0 && this.#bytes + this.#writingBytes + size > this.#limits.bytes) return false;
+    this.#messages.push(frames);
+    this.#bytes += size;
+    return true;
+  }
+
+  /** Takes back a message that no write has begun with. */
+  withdraw(frames: Frames): boolean {
+    const at = this.#messages.indexOf(frames);
+    if (at < 0) return false;
+    this.#messages.splice(at, 1);
+    this.#bytes -= byteLengthOf(frames);
+    return true;
+  }
+
+  /**
+   * Takes the messages for one write; `written` ends it. Not more of them than make a good write:
+   * what the system has not been given yet survives the connection.
+   */
+  take(): Frames[] {
+    const messages = this.#messages;
+    if (this.#bytes <= maxWrite) {
+      this.#messages = [];
+      this.#writingCount = messages.length;
+      this.#writingBytes = this.#bytes;
+      this.#bytes = 0;
+      return messages;
+    }
+    let count = 0;
+    let bytes = 0;
+    while (bytes < maxWrite && count < messages.length) {
+      bytes += byteLengthOf(messages[count++] as Frames);
+    }
+    this.#messages = messages.slice(count);
+    this.#writingCount = count;
+    this.#writingBytes = bytes;
+    this.#bytes -= bytes;
+    messages.length = count;
+    return messages;
+  }
+
+  /** The write is with the system. */
+  written(): void {
+    this.#writingCount = 0;
+    this.#writingBytes = 0;
+  }
+
+  /** Takes the messages that no write has begun with, once the connection is over. */
+  unsent(): Frames[] {
+    const messages = this.#messages;
+    this.#messages = [];
+    this.#bytes = 0;
+    this.written();
+    return messages;
+  }
+}

@@ -1,0 +1,14 @@
+import { test } from "uvu";
+import { memory } from "../../mod.ts";
+import { conformance } from "./conformance.ts";
+
+const transport = memory();
+let names = 0;
+
+conformance("memory to memory", {
+  server: () => transport,
+  client: () => transport,
+  endpoint: () => `inproc://${++names}`,
+});
+
+test.run();
