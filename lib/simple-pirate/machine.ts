@@ -10,7 +10,7 @@ export type QueueInput =
   | { readonly type: "clientLeft"; readonly client: Peer }
   | { readonly type: "workerMessage"; readonly worker: Peer; readonly frames: Frames }
   | { readonly type: "workerLeft"; readonly worker: Peer }
-  /** A dispatch was not delivered, and so not run. */
+  /** A dispatch was not delivered, nor any later one to the same worker; so they were not run. */
   | { readonly type: "undelivered"; readonly worker: Peer; readonly frames: Frames }
   /** A reply was not delivered. */
   | { readonly type: "replyUndelivered" };
@@ -254,8 +254,10 @@ export class QueueMachine {
   }
 
   #undelivered(peer: Peer, frames: Frames): void {
+    let lost = false;
     for (const dispatch of this.#workers.get(peer)?.held.values() ?? []) {
-      if (dispatch.frames === frames) dispatch.job.attempts--;
+      lost ||= dispatch.frames === frames;
+      if (lost) dispatch.job.attempts--;
     }
     this.#workerLeft(peer);
   }

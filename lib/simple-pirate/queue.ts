@@ -4,6 +4,7 @@ import { observer } from "../observe.ts";
 import { checkEndpoint, count, duration } from "../options.ts";
 import { defaultTransport } from "../transport/default.ts";
 import type {
+  Peer,
   RouterEvent,
   RouterSocket,
   Transport,
@@ -190,10 +191,14 @@ export async function simplePirateQueue(
     }
 
     function step(input: QueueInput): void {
+      let refused: Set<Peer> | undefined;
       for (const effect of machine.step(input)) {
         switch (effect.type) {
           case "dispatch":
+            // What else was meant for a worker that refused a dispatch has gone back with it.
+            if (refused?.has(effect.worker)) break;
             if (!workers.socket.send(effect.worker, effect.frames)) {
+              (refused ??= new Set()).add(effect.worker);
               step({ type: "undelivered", worker: effect.worker, frames: effect.frames });
             }
             break;

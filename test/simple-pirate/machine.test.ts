@@ -151,6 +151,17 @@ test("QueueMachine does not count an attempt that was not delivered", () => {
   assert.is(dispatched(dispatches(join(b))[0]).worker, b);
 });
 
+test("QueueMachine does not count what followed a dispatch that was not delivered", () => {
+  const { machine, join, ask, step } = queue({ perWorker: 2, attempts: 1 });
+  const [a, client] = [peer("a"), peer("client")];
+  ask(client, "", "1");
+  ask(client, "", "2");
+  const [first] = dispatches(join(a));
+  step({ ...dispatched(first), type: "undelivered" });
+  assert.is(machine.stats().requestsDropped, 0);
+  assert.is(dispatches(join(peer("b"))).length, 2);
+});
+
 test("QueueMachine drops a waiting request whose client has left, and does not resend it", () => {
   const { machine, join, ask, step } = queue();
   const [a, client] = [peer("a"), peer("c")];

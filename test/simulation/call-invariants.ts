@@ -1,7 +1,8 @@
 import { BacklogFullError, ClosedError, NoReplyError, PrivateerError } from "../../lib/errors.ts";
 import type { Frames } from "../../lib/message.ts";
-import type { Call, Journal } from "./journal.ts";
+import { type Call, describe, type Journal } from "./journal.ts";
 import { callOf, encodeBody, isReplyTo } from "./requests.ts";
+import type { WatchedSignal } from "./watched-signal.ts";
 import type { World } from "./world.ts";
 
 /** A client handed a request to its transport. */
@@ -39,8 +40,9 @@ export function checkSettled(
   const { result } = call;
   const failed = result === undefined || "error" in result;
   world.note(`${failed ? "fails" : "answers"} ${call.id}`);
-  if (call.signal !== undefined && call.signal.listeners > 0) {
-    journal.violate("I14", `${name(call)} leaves ${call.signal.listeners} listeners on its signal`);
+  const { signal } = call;
+  if (signal !== undefined && signal.listeners > 0 && !isShared(journal, signal)) {
+    journal.violate("I14", `${name(call)} leaves ${signal.listeners} listeners on its signal`);
   }
   if (call.abortedAt !== undefined) checkAborted(journal, world, call);
   else if (!call.process.disturbed && world.now > call.deadline + 1) {
@@ -49,6 +51,14 @@ export function checkSettled(
   if (result === undefined) return;
   if ("reply" in result) checkReply(journal, call);
   else checkError(journal, call, result.error, circumstances);
+}
+
+/** Whether a call in flight has this signal. */
+function isShared(journal: Journal, signal: WatchedSignal): boolean {
+  for (const call of journal.calls.values()) {
+    if (call.signal === signal && call.settledAt === undefined) return true;
+  }
+  return false;
 }
 
 /** An abort of a call in flight is the last that happens to it, at once. */
@@ -60,7 +70,7 @@ function checkAborted(journal: Journal, world: World, call: Call): void {
   if (call.abortedAt !== world.now) {
     journal.violate("I1", `${name(call)} was aborted at ${call.abortedAt} and rejects only now`);
   }
-  if (call.abortedAt === call.startedAt && call.sends > 0) {
+  if (call.abortedFirst && call.sends > 0) {
     journal.violate("I4", `${name(call)} was aborted before it began, and was sent`);
   }
 }
@@ -94,7 +104,7 @@ function checkError(journal: Journal, call: Call, error: unknown, { closed, life
     if (!closed) journal.violate("I1", `${name(call)} is refused by a client that is open`);
   } else if (!(error instanceof BacklogFullError)) {
     const what = error instanceof PrivateerError ? error.code : "an error without a code";
-    journal.violate("I15", `${name(call)} fails with ${what}: ${error}`);
+    journal.violate("I15", `${name(call)} fails with ${what}: ${describe(error)}`);
   }
 }
 
@@ -119,7 +129,7 @@ export function checkCalls(journal: Journal, dispatches: number): void {
       journal.violate("I4", `${name(call)} is rejected as never run, and ran ${count} times`);
     }
     if (call.probe && error !== undefined) {
-      journal.violate("I16", `${name(call)} fails after the healing: ${error}`);
+      journal.violate("I16", `${name(call)} fails after the healing: ${describe(error)}`);
     }
   }
 }

@@ -1,11 +1,15 @@
 import { lazyPirate, type LazyPirateClient } from "../../lib/lazy-pirate/mod.ts";
-import type { Call } from "./journal.ts";
 import { checkSettled, noteSend } from "./call-invariants.ts";
 import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
 import { encodeBody } from "./requests.ts";
 import { randomOf, type Stage, transportOf } from "./stage.ts";
-import { watch, type WatchedController, watchedController } from "./watched-signal.ts";
+import {
+  watch,
+  type WatchedController,
+  watchedController,
+  type WatchedSignal,
+} from "./watched-signal.ts";
 
 const backoff = { initial: 20, max: 200 };
 
@@ -18,12 +22,16 @@ export class ClientWorkload {
   #client: LazyPirateClient;
   #life: WatchedController;
   #closed = false;
+  /** A signal that several calls have. */
+  #sharing: AbortController = new AbortController();
+  #shared: WatchedSignal;
 
   constructor(stage: Stage, process: Process, endpoint: string) {
     this.#stage = stage;
     this.#process = process;
     this.#endpoint = endpoint;
     this.#random = randomOf(stage, process);
+    this.#shared = this.#watch(this.#sharing.signal);
     [this.#client, this.#life] = this.#open();
     process.onStop.add(() => this.#end("close"));
     this.#schedule();
@@ -49,6 +57,9 @@ export class ClientWorkload {
     for (let calls = settings.callsPerClient; calls > 0; calls--) {
       const delay = random.chance(0.3) ? random.next() * 50 : random.next() * left;
       this.#later(delay, () => void this.call(false));
+    }
+    for (let aborts = random.chance(settings.aborts) ? 2 : 0; aborts > 0; aborts--) {
+      this.#later(random.next() * left, () => this.#abortShared());
     }
     if (random.chance(settings.reopens)) {
       this.#later(random.next() * left, () => void this.#reopen());
@@ -86,28 +97,28 @@ export class ClientWorkload {
     const retries = probe ? 5 : own ? random.integer(0, 4) : settings.retries;
     const plan = probe || !random.chance(settings.aborts) ? "never" : drawAbort(random);
     const controller = new AbortController();
-    const signal = plan === "never" && random.chance(0.5)
-      ? undefined
-      : plan === "deadline"
-      ? AbortSignal.timeout(random.next() * timeout * 2)
-      : controller.signal;
+    const signal = this.#signalFor(plan, controller, timeout);
     const payload = new Uint8Array(random.integer(0, 40)).fill(random.integer(0, 255));
     const deadline = world.now + longest(timeout, retries);
-    const call: Call = journal.start({
+    const call = journal.start({
       process: this.#process,
       payload,
       timeout,
       retries,
-      signal: signal && watch(signal, () => this.#aborted(call)),
+      signal,
       deadline,
       probe,
     });
     const abort = (): void => controller.abort(drawReason(random));
-    if (plan === "before") abort();
+    if (plan === "before") {
+      abort();
+      call.abortedFirst = true;
+    }
     if (plan === "during") this.#later(random.next() * timeout * 1.5, abort);
     const closed = this.#closed;
     const life = this.#life;
-    const options = own || probe ? { timeout, retries, signal } : { signal };
+    const bounds = own || probe ? { timeout, retries } : {};
+    const options = { ...bounds, signal: signal?.signal };
     try {
       const reply = await this.#client(encodeBody(call.id, payload), options);
       call.result = { reply };
@@ -118,17 +129,47 @@ export class ClientWorkload {
     if (plan === "after") abort();
   }
 
-  #aborted(call: Call): void {
-    const { world } = this.#stage;
-    world.note(`aborts ${call.id}`);
-    if (call.settledAt === undefined) call.abortedAt = world.now;
+  #signalFor(
+    plan: AbortPlan,
+    controller: AbortController,
+    timeout: number,
+  ): WatchedSignal | undefined {
+    const random = this.#random;
+    if (plan === "never") return random.chance(0.5) ? undefined : this.#watch(controller.signal);
+    if (plan === "shared") return this.#shared;
+    return this.#watch(
+      plan === "deadline" ? AbortSignal.timeout(random.next() * timeout * 2) : controller.signal,
+    );
+  }
+
+  /** Watches a signal; its abort ends every call in flight that has it. */
+  #watch(signal: AbortSignal): WatchedSignal {
+    const { world, journal } = this.#stage;
+    const watched = watch(signal, () => {
+      for (const call of journal.calls.values()) {
+        if (call.signal !== watched || call.settledAt !== undefined) continue;
+        world.note(`aborts ${call.id}`);
+        call.abortedAt ??= world.now;
+      }
+    });
+    return watched;
+  }
+
+  /** Ends all calls that share a signal, and gives later ones another. */
+  #abortShared(): void {
+    const controller = this.#sharing;
+    this.#sharing = new AbortController();
+    this.#shared = this.#watch(this.#sharing.signal);
+    controller.abort(drawReason(this.#random));
   }
 }
 
-type AbortPlan = "never" | "before" | "during" | "deadline" | "after";
+type AbortPlan = "never" | "before" | "during" | "deadline" | "shared" | "after";
 
 function drawAbort(random: Random): AbortPlan {
-  return random.pick(["before", "during", "during", "deadline", "after"] as const);
+  return random.pick(
+    ["before", "during", "during", "deadline", "shared", "shared", "after"] as const,
+  );
 }
 
 /** Anything can be a reason, and comes back as it is. */

@@ -52,6 +52,7 @@ export function nextTurn(): Promise<void> {
 function microtaskCheckpoint(): (() => void) | undefined {
   try {
     setFlagsFromString("--allow-natives-syntax");
+    // oxlint-disable-next-line typescript/no-implied-eval -- no other way to write V8's own syntax
     return new Function("%PerformMicrotaskCheckpoint()") as () => void;
   } catch {
     return undefined;

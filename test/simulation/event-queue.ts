@@ -9,6 +9,8 @@ export interface SimulationEvent {
   readonly process: Process;
   readonly label: string;
   readonly run: () => void;
+  /** Whether one turn of the event loop may take it together with others, as one read of a socket does. */
+  readonly batched: boolean;
   cancelled: boolean;
 }
 

@@ -63,45 +63,33 @@ export function drawPlan(random: Random, targets: FaultTargets): readonly Fault[
     .sort((a, b) => a.at - b.at);
 }
 
+/** The kinds that befall one process; island takes several, and the others a pair. */
+const ofOneProcess: ReadonlySet<FaultKind> = new Set(["crash", "stop", "pause", "slow", "refuse"]);
+
+/** How `strength` is drawn, where it means something. */
+const strengths: { readonly [kind in FaultKind]?: (random: Random, duration: number) => number } = {
+  crash: (random, duration) => random.chance(0.6) ? 0 : random.integer(1, duration),
+  slow: (random) => random.integer(1, 60),
+  trickle: (random) => random.integer(1, 60),
+  lag: (random) => random.integer(1, 400),
+};
+
 function drawFault(random: Random, kind: FaultKind, targets: FaultTargets): Fault {
   const at = random.integer(0, targets.healAt - 100);
-  const duration = Math.min(
-    targets.healAt - at,
-    random.integer(1, random.chance(0.5) ? 200 : 2000),
-  );
-  return { at, kind, target: drawTarget(random, kind, targets), duration, strength: strength() };
-
-  function strength(): number {
-    switch (kind) {
-      case "crash":
-        return random.chance(0.6) ? 0 : random.integer(1, duration);
-      case "slow":
-      case "trickle":
-        return random.integer(1, 60);
-      case "lag":
-        return random.integer(1, 400);
-      default:
-        return 0;
-    }
-  }
+  const longest = random.chance(0.5) ? 200 : 2000;
+  const duration = Math.min(targets.healAt - at, random.integer(1, longest));
+  const target = drawTarget(random, kind, targets);
+  return { at, kind, target, duration, strength: strengths[kind]?.(random, duration) ?? 0 };
 }
 
 function drawTarget(random: Random, kind: FaultKind, targets: FaultTargets): readonly string[] {
   const { processes, links } = targets;
-  switch (kind) {
-    case "crash":
-    case "stop":
-    case "pause":
-    case "slow":
-    case "refuse":
-      return [random.pick(processes)];
-    case "island":
-      return random.shuffle(processes).slice(0, random.integer(1, processes.length - 1)).sort();
-    default: {
-      const [a, b] = random.pick(links);
-      return random.chance(0.5) ? [a, b] : [b, a];
-    }
+  if (ofOneProcess.has(kind)) return [random.pick(processes)];
+  if (kind === "island") {
+    return random.shuffle(processes).slice(0, random.integer(1, processes.length - 1)).sort();
   }
+  const [a, b] = random.pick(links);
+  return random.chance(0.5) ? [a, b] : [b, a];
 }
 
 /** Puts a plan's events into a world. */

@@ -2,6 +2,7 @@ import { PrivateerError } from "../../lib/errors.ts";
 import type { Job, Jobs } from "../../lib/jobs.ts";
 import type { MessageLike } from "../../lib/message.ts";
 import { worker } from "../../lib/worker.ts";
+import { describe } from "./journal.ts";
 import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
 import { callOf, replyTo } from "./requests.ts";
@@ -18,6 +19,8 @@ export class JobWorkload {
   readonly #open: (signal: AbortSignal) => Jobs;
   #jobs: Jobs | undefined;
   #life: WatchedController | undefined;
+  /** The signal of the consumer, besides that of the jobs. */
+  #consuming: WatchedController | undefined;
   #stopping = false;
   #serving: Promise<void>;
 
@@ -55,13 +58,23 @@ export class JobWorkload {
       }
       try {
         await this.#consume(jobs);
+        if (this.#consuming?.signal.aborted === true) {
+          journal.violate("I1", `worker() of ${this.#process.host} was aborted, and resolves`);
+        }
       } catch (error) {
-        if (!signal.signal.aborted || error !== signal.signal.reason) {
-          journal.violate("I15", `the jobs of ${this.#process.host} end with ${error}`);
+        const reasons = [signal, this.#consuming]
+          .filter((bound) => bound?.signal.aborted).map((bound) => bound?.signal.reason);
+        if (!reasons.includes(error)) {
+          journal.violate("I15", `the jobs of ${this.#process.host} end with ${describe(error)}`);
         }
       }
       await jobs.close();
       life.ended = true;
+      const listeners = this.#consuming?.listeners ?? 0;
+      if (listeners > 0) {
+        journal.violate("I14", `${this.#process.host} leaves ${listeners} listeners of a worker()`);
+      }
+      this.#consuming = undefined;
     } while (!this.#stopping);
   }
 
@@ -86,6 +99,7 @@ export class JobWorkload {
       case "handler":
         return await worker((_message, job) => this.#handle(job), {
           concurrency,
+          signal: this.#consumption(),
           observe: ({ error, job }) => this.#failed(error, job),
         })(jobs);
       case "onError":
@@ -107,6 +121,19 @@ export class JobWorkload {
       case "overlap":
         for await (const job of jobs) void this.#attend(job);
     }
+  }
+
+  /** A signal that ends the consumption some time, or none. */
+  #consumption(): AbortSignal | undefined {
+    const { world, settings, healAt } = this.#stage;
+    if (!this.#random.chance(settings.reopens)) return undefined;
+    const controller = watchedController();
+    this.#consuming = controller;
+    const at = world.now + this.#random.next() * Math.max(0, healAt - world.now);
+    world.schedule(this.#process, at, "workload", () => {
+      controller.abort(new Error("enough work"));
+    });
+    return controller.signal;
   }
 
   /** As a loop's body does it: a failure drops the job. */
@@ -164,6 +191,9 @@ export class JobWorkload {
     if (error instanceof HandlerError || error instanceof PrivateerError) return;
     if (error instanceof TypeError && error.message.includes("dropped already")) return;
     if (job.signal.aborted && error === job.signal.reason) return;
-    this.#stage.journal.violate("I15", `a job of ${this.#process.host} fails with ${error}`);
+    this.#stage.journal.violate(
+      "I15",
+      `a job of ${this.#process.host} fails with ${describe(error)}`,
+    );
   }
 }

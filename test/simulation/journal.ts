@@ -18,6 +18,8 @@ export interface Call {
   readonly probe: boolean;
   /** How often the client handed it to its transport. */
   sends: number;
+  /** Whether its signal had fired when the client was called. */
+  abortedFirst: boolean;
   abortedAt: number | undefined;
   settledAt: number | undefined;
   result: { readonly reply: Message } | { readonly error: unknown } | undefined;
@@ -35,6 +37,11 @@ export interface Run {
 export interface Violation {
   readonly invariant: string;
   readonly detail: string;
+}
+
+/** Anything that was thrown, in words. */
+export function describe(thrown: unknown): string {
+  return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : JSON.stringify(thrown);
 }
 
 /** All that happened in a run, as far as the invariants speak of it. */
@@ -58,13 +65,17 @@ export class Journal {
   }
 
   start(
-    call: Omit<Call, "id" | "startedAt" | "sends" | "abortedAt" | "settledAt" | "result">,
+    call: Omit<
+      Call,
+      "id" | "startedAt" | "sends" | "abortedFirst" | "abortedAt" | "settledAt" | "result"
+    >,
   ): Call {
     const started: Call = {
       ...call,
       id: this.calls.size + 1,
       startedAt: this.#world.now,
       sends: 0,
+      abortedFirst: false,
       abortedAt: undefined,
       settledAt: undefined,
       result: undefined,

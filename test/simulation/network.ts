@@ -184,7 +184,13 @@ export class SimulatedNetwork {
     }
     const gap = this.#is("trickle", path) ? this.#strength("trickle", path) : 0;
     lane.lastAt = Math.max(lane.lastAt + gap, this.#world.now + this.#latency(path));
-    this.#world.schedule(process[side], lane.lastAt, `${label} ${wire.connection.id}`, deliver);
+    this.#world.schedule(
+      process[side],
+      lane.lastAt,
+      `${label} ${wire.connection.id}`,
+      deliver,
+      true,
+    );
   }
 
   /** Lets a side know that the connection has ended: behind what is on its way, or before it. */
@@ -197,7 +203,7 @@ export class SimulatedNetwork {
     if (this.#isHeld(path) || this.#random.chance(0.5)) this.#send(wire, side, "end", reset);
     else {
       const at = this.#world.now + this.#latency(path);
-      this.#world.schedule(process, at, `reset ${wire.connection.id}`, reset);
+      this.#world.schedule(process, at, `reset ${wire.connection.id}`, reset, true);
     }
   }
 

@@ -39,7 +39,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "an aborted call leaves its listener on the signal",
     file: "lib/lazy-pirate/client.ts",
-    correct: 'call.signal?.removeEventListener("abort", forward);',
+    correct: "if (call.signal !== undefined) followers.unfollow(call.signal, forward);",
     wrong: "",
     scenario: "lazy-pirate",
     breaks: ["I14"],
@@ -75,6 +75,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     wrong: "job.drop();",
     scenario: "lazy-pirate",
     breaks: ["I15"],
+  },
+  {
+    name: "an aborted worker() resolves as if its jobs had ended",
+    file: "lib/worker.ts",
+    correct: "settle this before the abort does.\n    signal.throwIfAborted();",
+    wrong: "settle this before the abort does.",
+    scenario: "simple-pirate",
+    breaks: ["I1"],
   },
   {
     name: "a worker does not register again after the queue's restart",

@@ -34,7 +34,7 @@ export class QueueModel {
   readonly #network: SimulatedNetwork;
   readonly #rules: QueueRules;
   /** Requests in the order in which they are to be dispatched. */
-  readonly #waiting: Request[] = [];
+  #waiting: Request[] = [];
   readonly #workers = new Map<Peer, WorkerModel>();
   readonly #departed = new WeakSet<Peer>();
   #peak = 0;
@@ -58,9 +58,7 @@ export class QueueModel {
     const { peer } = event;
     if (event.type === "left") {
       this.#departed.add(peer);
-      for (const request of [...this.#waiting]) {
-        if (request.client === peer) this.#waiting.splice(this.#waiting.indexOf(request), 1);
-      }
+      this.#waiting = this.#waiting.filter(({ client }) => client !== peer);
     }
     if (event.type !== "message" || splitEnvelope(event.frames) === undefined) return;
     const call = callOf(event.frames);
@@ -71,19 +69,20 @@ export class QueueModel {
 
   #fromWorker(event: RouterEvent): void {
     const { peer } = event;
-    if (event.type === "left") return this.#left(peer);
+    if (event.type === "left") {
+      this.#departed.add(peer);
+      return this.#left(peer);
+    }
     if (event.type !== "message") return;
+    const kind = kindOf(event.frames);
     const worker = this.#workers.get(peer);
     if (worker === undefined) {
-      this.#workers.set(peer, { held: new Map() });
-      return;
-    }
-    if (event.frames.length === 2) worker.held.clear();
-    else worker.held.delete(String(event.frames[1]));
+      if (kind !== "malformed") this.#workers.set(peer, { held: new Map() });
+    } else if (kind === "reply") worker.held.delete(String(event.frames[1]));
+    else if (kind === "ready" || this.#rules.perWorker === 1) worker.held.clear();
   }
 
   #left(peer: Peer): void {
-    this.#departed.add(peer);
     const worker = this.#workers.get(peer);
     this.#workers.delete(peer);
     for (const request of [...worker?.held.values() ?? []].reverse()) {
@@ -146,6 +145,14 @@ export class QueueModel {
       );
     }
   }
+}
+
+/** What a worker says, by the wire format of the pattern. */
+function kindOf(frames: Frames): "ready" | "reply" | "malformed" {
+  const [first, second, third] = frames.map((frame) => frame.byteLength);
+  if (first !== 0) return "malformed";
+  if (frames.length === 2) return second === 1 && frames[1]?.[0] === 1 ? "ready" : "malformed";
+  return frames.length >= 4 && second === 5 && third === 0 ? "reply" : "malformed";
 }
 
 /** A request that was withdrawn when its call ended cannot come over a connection that is younger. */

@@ -29,6 +29,10 @@ export interface Settings {
   readonly attempts: number;
   readonly backlog: number;
   readonly receiveHighWaterMark: number;
+  /** Undefined: what the owner of the socket asks for. */
+  readonly sendHighWaterMark: number | undefined;
+  /** Whether there is a process that speaks nonsense. */
+  readonly stranger: boolean;
   /** How likely a call is aborted. */
   readonly aborts: number;
   /** How likely something closes and opens again by itself. */
@@ -82,6 +86,8 @@ export function drawSettings(random: Random): Settings {
     attempts: random.integer(1, 3),
     backlog: random.chance(0.3) ? random.integer(1, 3) : 100,
     receiveHighWaterMark: random.chance(0.3) ? random.integer(1, 3) : 1000,
+    sendHighWaterMark: random.chance(0.2) ? random.integer(1, 3) : undefined,
+    stranger: random.chance(0.3),
     aborts: sometimes(0.8),
     reopens: sometimes(1),
     habits: {
@@ -95,9 +101,10 @@ export function drawSettings(random: Random): Settings {
 
 /** The transport of a process: its place on the network, and who watches it. */
 export function transportOf(stage: Stage, process: Process, taps: Taps): Transport {
-  const { receiveHighWaterMark } = stage.settings;
+  const { receiveHighWaterMark, sendHighWaterMark } = stage.settings;
+  const marks = { receiveHighWaterMark, ...sendHighWaterMark && { sendHighWaterMark } };
   const transport = memoryOn(stage.network.memory, process.host);
-  return tapped(transport, { receiveHighWaterMark }, taps);
+  return tapped(transport, marks, taps);
 }
 
 /** Chance for one life of a process. */

@@ -24,6 +24,7 @@ export interface Taps {
 /** How the sockets of a run are bounded, whatever their owners ask for. */
 export interface Marks {
   readonly receiveHighWaterMark: number;
+  readonly sendHighWaterMark?: number;
 }
 
 /** A transport that lets a model see what passes, as the pattern above it sees it. */

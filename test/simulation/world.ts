@@ -70,8 +70,15 @@ export class World {
     });
   }
 
-  schedule(process: Process, at: number, label: string, run: () => void): SimulationEvent {
-    const event = { at, sequence: ++this.#sequence, process, label, run, cancelled: false };
+  schedule(
+    process: Process,
+    at: number,
+    label: string,
+    run: () => void,
+    batched = false,
+  ): SimulationEvent {
+    const sequence = ++this.#sequence;
+    const event = { at, sequence, process, label, run, batched, cancelled: false };
     this.#queue.push(event);
     return event;
   }
@@ -100,11 +107,19 @@ export class World {
       this.trace.record(event.at, process.host, event.label);
       this.#current = process;
       event.run();
+      if (event.batched && this.#continues(event)) continue;
       yield;
       this.#current = undefined;
       if (process.slowness > 0) process.readyAt = this.now + this.#random.next() * process.slowness;
     }
     if (!done()) this.now = Math.max(this.now, until);
+  }
+
+  /** Whether the same turn of the process' event loop takes the next event too. */
+  #continues({ process, at }: SimulationEvent): boolean {
+    const next = this.#queue.peek();
+    return next !== undefined && next.batched && next.process === process &&
+      Math.max(next.at, process.readyAt) === at && this.#random.chance(0.5);
   }
 
   /** Whether nothing more will happen. */

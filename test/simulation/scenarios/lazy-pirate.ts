@@ -4,6 +4,7 @@ import { ClientWorkload } from "../client-workload.ts";
 import { JobWorkload } from "../job-workload.ts";
 import { callOf } from "../requests.ts";
 import { ServerModel } from "../server-model.ts";
+import { babble, babbleOfClient } from "../stranger.ts";
 import { type Cast, type Scenario, type Stage, transportOf } from "../stage.ts";
 
 const endpoint = "inproc://server";
@@ -36,9 +37,14 @@ function cast(stage: Stage): Cast {
     );
   }
 
+  const strangers = settings.stranger ? ["stranger"] : [];
+  world.define("stranger", (process) => {
+    void babble(stage, process, [{ endpoint, says: babbleOfClient }]);
+  });
+
   return {
-    processes: ["server", ...names],
-    links: names.map((name) => [name, "server"] as const),
+    processes: ["server", ...names, ...strangers],
+    links: [...names, ...strangers].map((name) => [name, "server"] as const),
     probe: () => {
       for (const name of names) clientProbe(stage, name, clients.get(name));
     },

@@ -7,6 +7,7 @@ import { ClientWorkload } from "../client-workload.ts";
 import { JobWorkload } from "../job-workload.ts";
 import type { Process } from "../process.ts";
 import { QueueModel } from "../queue-model.ts";
+import { babble, babbleOfClient, babbleOfWorker } from "../stranger.ts";
 import { type Cast, randomOf, type Scenario, type Stage, transportOf } from "../stage.ts";
 import { watchedController } from "../watched-signal.ts";
 import { clientProbe } from "./lazy-pirate.ts";
@@ -44,9 +45,17 @@ function cast(stage: Stage): Cast {
     });
   }
 
+  const strangers = settings.stranger ? ["stranger"] : [];
+  world.define("stranger", (process) => {
+    void babble(stage, process, [
+      { endpoint: front, says: babbleOfClient },
+      { endpoint: back, says: babbleOfWorker },
+    ]);
+  });
+
   return {
-    processes: ["queue", ...clientNames, ...workerNames],
-    links: [...clientNames, ...workerNames].map((name) => [name, "queue"] as const),
+    processes: ["queue", ...clientNames, ...workerNames, ...strangers],
+    links: [...clientNames, ...workerNames, ...strangers].map((name) => [name, "queue"] as const),
     probe: () => {
       for (const name of clientNames) clientProbe(stage, name, clients.get(name));
     },
@@ -58,7 +67,7 @@ function cast(stage: Stage): Cast {
     },
     dispatches: settings.attempts,
     finish: () => {
-      const slots = settings.workers * settings.perWorker;
+      const slots = (settings.workers + strangers.length) * settings.perWorker;
       for (const model of models) model.finish(slots);
     },
   };

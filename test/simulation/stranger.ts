@@ -1,0 +1,59 @@
+import { memoryOn } from "../../lib/transport/memory/memory-on.ts";
+import type { DealerSocket } from "../../lib/transport/transport.ts";
+import type { Process } from "./process.ts";
+import type { Random } from "./random.ts";
+import { randomOf, type Stage } from "./stage.ts";
+
+/** What a stranger says at an endpoint. */
+export type Babble = (random: Random) => Uint8Array[];
+
+const bytes = (random: Random, length: number): Uint8Array =>
+  new Uint8Array(length).fill(random.integer(1, 255));
+const empty = new Uint8Array(0);
+
+/** To whom clients speak: never a request, as it has no delimiter or no body. */
+export const babbleOfClient: Babble = (random) =>
+  random.pick([
+    () => [bytes(random, 3)],
+    () => [empty],
+    () => [bytes(random, 5), bytes(random, 1)],
+    () => [bytes(random, 8), empty],
+  ])();
+
+/** To whom workers speak: nonsense, a READY that no work follows, a reply to a request that it never had. */
+export const babbleOfWorker: Babble = (random) =>
+  random.pick([
+    () => [bytes(random, 3)],
+    () => [empty, empty],
+    () => [empty, bytes(random, 2)],
+    () => [bytes(random, 1), empty, bytes(random, 1)],
+    () => [empty, new Uint8Array([1])],
+    () => [empty, new Uint8Array([9, 0, 0, 0, random.integer(1, 20)]), empty, bytes(random, 4)],
+  ])();
+
+/** Lives a process that speaks nonsense to endpoints until the healing, and then is silent. */
+export async function babble(
+  stage: Stage,
+  process: Process,
+  places: readonly { readonly endpoint: string; readonly says: Babble }[],
+): Promise<void> {
+  const { world, network, healAt } = stage;
+  const random = randomOf(stage, process);
+  const transport = memoryOn(network.memory, process.host);
+  let socket: DealerSocket | undefined;
+  process.onStop.add(() => socket?.close(0) ?? Promise.resolve());
+  while (world.now < healAt && process.stoppingSince === undefined) {
+    const { endpoint, says } = random.pick(places);
+    socket = await transport.dealer({ linger: 0 });
+    socket.connect(endpoint);
+    for (let messages = random.integer(1, 6); messages > 0; messages--) {
+      await new Promise<void>((resolve) => {
+        const at = Math.min(world.now + random.next() * 200, healAt);
+        world.schedule(process, at, "babbles", resolve);
+      });
+      if (world.now < healAt) socket.send(says(random));
+      socket.receive();
+    }
+    await socket.close(0);
+  }
+}
