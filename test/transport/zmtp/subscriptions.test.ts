@@ -59,7 +59,10 @@ test("match() is the same as comparing each subscription, whatever they are", ()
         const expected = plain.filter(([, what]) =>
           what.length <= frame.length && what.every((byte, index) => byte === frame[index])
         );
-        assert.equal([...it.match(frame)].sort(), [...new Set(expected.map(([who]) => who))].sort());
+        assert.equal(
+          [...it.match(frame)].sort(),
+          [...new Set(expected.map(([who]) => who))].sort(),
+        );
       }
     }),
     { numRuns: 1_000 },
