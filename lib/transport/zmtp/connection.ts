@@ -144,11 +144,6 @@ export class Connection implements StreamHandler {
     if (this.#finishing) this.#finish();
   }
 
-  /** Whether everything that was taken is with the system. */
-  get isDrained(): boolean {
-    return this.#outbox.isEmpty;
-  }
-
   /** Messages that no write has begun with; for a connection that ended. */
   unsent(): Frames[] {
     return this.#outbox.unsent();
