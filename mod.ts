@@ -46,21 +46,33 @@ export {
 } from "./lib/simple-pirate/mod.ts";
 
 export { memory } from "./lib/transport/memory/mod.ts";
+export type { Endpoint } from "./lib/transport/endpoint.ts";
 export type {
   DealerEvent,
   DealerOptions,
   DealerSocket,
   Peer,
+  PubEvent,
   PubSocket,
   PubSubTransport,
+  RouterConnectOptions,
   RouterEvent,
   RouterOptions,
   RouterSocket,
   Socket,
   SocketOptions,
+  SubEvent,
   SubSocket,
   Transport,
   TransportEvent,
 } from "./lib/transport/transport.ts";
 export { zeromq } from "./lib/transport/zeromq.ts";
-export { zmtp, type ZmtpOptions } from "./lib/transport/zmtp/mod.ts";
+export {
+  type ByteStream,
+  type Listener,
+  type Net,
+  type StreamEndpoint,
+  type StreamHandler,
+  zmtp,
+  type ZmtpOptions,
+} from "./lib/transport/zmtp/mod.ts";

@@ -13,8 +13,14 @@ test("Fifo behaves as an array does, whatever is done with it", () => {
     const fifo = new Fifo<number>();
     const model: number[] = [];
     for (const { kind, value } of actions) {
-      if (kind === "push") fifo.push(value), model.push(value);
-      if (kind === "unshift") fifo.unshift(value), model.unshift(value);
+      if (kind === "push") {
+        fifo.push(value);
+        model.push(value);
+      }
+      if (kind === "unshift") {
+        fifo.unshift(value);
+        model.unshift(value);
+      }
       if (kind === "shift") assert.is(fifo.shift(), model.shift());
       if (kind === "delete") {
         const at = model.indexOf(value);

@@ -15,7 +15,7 @@ const usage = `npm test -- [--fast] [--runtime node|deno|bun] [WORD ...]
 const longSuites = /simulation|conformance|package|demo|bench|interop|zeromq|examples/;
 const nodeOnly = /simulation|package|demo|bench|interop|zeromq|libzmq|examples/;
 const commands: Record<string, readonly string[]> = {
-  node: [process.execPath, "--import", "tsx"],
+  node: [process.execPath, "--expose-gc", "--import", "tsx"],
   deno: ["npx", "-y", "deno@2.9.6", "run", "-A"],
   bun: ["npx", "-y", "bun@1.4.5", "run"],
 };

@@ -17,7 +17,7 @@ export interface Answer {
 
 /** Answers what the parent asks, until the parent is gone. */
 export function serve<Of extends Tasks<Of>>(tasks: Of): void {
-  process.on("message", async ({ id, task, argument }: Question) => {
+  async function respond({ id, task, argument }: Question): Promise<void> {
     let answer: Answer;
     try {
       answer = { id, value: await tasks[task as keyof Of](argument as never) };
@@ -25,7 +25,8 @@ export function serve<Of extends Tasks<Of>>(tasks: Of): void {
       answer = { id, error: error instanceof Error ? error.stack ?? error.message : String(error) };
     }
     process.send?.(answer);
-  });
+  }
+  process.on("message", (question: Question) => void respond(question));
   process.on("disconnect", () => process.exit());
 }
 

@@ -7,7 +7,7 @@ import {
   lazyPirateServer,
   type LazyPirateServerEvent,
   MessageTooLargeError,
-  PrivateerError,
+  type PrivateerError,
   type Transport,
   TransportError,
 } from "../../mod.ts";

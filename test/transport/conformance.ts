@@ -40,6 +40,11 @@ export interface Subject {
    * @default true
    */
   readonly exclusive?: boolean;
+  /**
+   * Whether a DEALER's unsent messages are bounded in bytes too.
+   * @default true
+   */
+  readonly boundsBytes?: boolean;
 }
 
 /**
@@ -50,7 +55,8 @@ export interface Subject {
  */
 export function conformance(name: string, subject: Subject): void {
   const test = suite(name);
-  const { server, client, endpoint, loneEmptyFrame = true, exclusive = true } = subject;
+  const { server, client, endpoint } = subject;
+  const { loneEmptyFrame = true, exclusive = true, boundsBytes = true } = subject;
 
   test("a ROUTER answers the DEALER that sent", async () => {
     await using router = await server().router();
@@ -207,7 +213,7 @@ export function conformance(name: string, subject: Subject): void {
   test("opening a DEALER fails when the routing id is not one", async () => {
     for (const routingId of [new Uint8Array(), new Uint8Array(256).fill(1), Uint8Array.of(0, 1)]) {
       const error = await rejection(client().dealer({ routingId }));
-      assert.ok(error instanceof RangeError || error instanceof TypeError, `${error}`);
+      assert.ok(error instanceof RangeError || error instanceof TypeError, String(error));
     }
   });
 
@@ -345,8 +351,8 @@ export function conformance(name: string, subject: Subject): void {
   });
 
   test("a DEALER yields what its peer sent before it yields that the peer left", async () => {
-    for (const count of [1, 2, 5, 200]) {
-      await using dealer = await client().dealer({ receiveHighWaterMark: 4 });
+    for (const [receiveHighWaterMark, count] of [[4, 1], [4, 2], [4, 3], [1_000, 200]] as const) {
+      await using dealer = await client().dealer({ receiveHighWaterMark });
       await using router = await server().router();
       dealer.connect(await router.bind(endpoint()));
       dealer.send(frames("hello"));
@@ -484,15 +490,17 @@ export function conformance(name: string, subject: Subject): void {
     }
   });
 
-  test("a DEALER refuses before too many bytes wait", async () => {
-    await using dealer = await client().dealer();
-    dealer.connect(await unused());
-    const body = [new Uint8Array(1_048_576)];
-    let sent = 0;
-    while (sent < 100 && dealer.send(body)) sent++;
-    assert.ok(sent >= 4 && sent < 100, `${sent} MiB were accepted`);
-    await dealer.close(0);
-  });
+  if (boundsBytes) {
+    test("a DEALER refuses before too many bytes wait", async () => {
+      await using dealer = await client().dealer();
+      dealer.connect(await unused());
+      const body = [new Uint8Array(1_048_576)];
+      let sent = 0;
+      while (sent < 100 && dealer.send(body)) sent++;
+      assert.ok(sent >= 4 && sent < 100, `${sent} MiB were accepted`);
+      await dealer.close(0);
+    });
+  }
 
   test("a ROUTER that nobody reads makes its DEALER wait, and nothing is lost", async () => {
     await using router = await server().router({ receiveHighWaterMark: 20 });
@@ -665,10 +673,17 @@ export function conformance(name: string, subject: Subject): void {
     const seen: string[] = [];
     for (let round = 0; round < 3; round++) {
       dealer.send(frames(`${round}`));
-      for await (const batch of router) {
-        for (const event of batch) if (event.type === "message") seen.push(...texts(event.frames));
-        if (seen.length > round) break;
-      }
+      await within(
+        (async () => {
+          for await (const batch of router) {
+            for (const event of batch) {
+              if (event.type === "message") seen.push(...texts(event.frames));
+            }
+            if (seen.length > round) break;
+          }
+        })(),
+        `message ${round}`,
+      );
     }
     assert.not.ok(router.closed);
     assert.equal(seen, ["0", "1", "2"]);
@@ -829,8 +844,8 @@ function nonEmpty(message: Frames): boolean {
 }
 
 function failsWith(error: unknown, code: PrivateerErrorCode, endpoint: string): void {
-  assert.ok(error instanceof TransportError, `${error}`);
+  assert.ok(error instanceof TransportError, String(error));
   assert.is(error.code, code);
   assert.is(error.endpoint, endpoint);
-  assert.ok(error.message.includes(JSON.stringify(endpoint)), error.message);
+  assert.ok(error.message.includes(endpoint), error.message);
 }

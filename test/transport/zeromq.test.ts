@@ -41,8 +41,8 @@ test("opening a socket fails with TRANSPORT_UNAVAILABLE where the addon does not
   for (const runtime of ["Deno", "Bun"]) {
     Object.defineProperty(globalThis, runtime, { value: {}, configurable: true });
     try {
-      for (const open of [zeromq().dealer, zeromq().router]) {
-        const error = await rejection(open());
+      for (const kind of ["dealer", "router"] as const) {
+        const error = await rejection(zeromq()[kind]());
         assert.ok(error instanceof TransportError && error.code === "TRANSPORT_UNAVAILABLE");
         assert.match(error.message, runtime);
       }
@@ -135,22 +135,18 @@ test("a socket drops and reports a message whose frames are too large together",
 test("a DEALER that nobody reads keeps no more of its joins and leaves than it needs", async () => {
   await using dealer = await zeromq().dealer();
   let address = tcp();
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < 6; round++) {
     await using router = await zeromq().router();
     address = await router.bind(address);
     if (round === 0) dealer.connect(address);
-    dealer.send(frames("hello"));
-    await new Reader(router).next("message");
+    // Again and again, as what is sent before the last connection's end is noticed is lost with it.
+    await until("a message", () => router.receive().length > 0, () => dealer.send(frames("hello")));
   }
-  await using router = await zeromq().router();
-  await router.bind(address);
-  dealer.send(frames("hello"));
-  await new Reader(router).next("message");
   const types: string[] = [];
-  await until("the last join", () => types.at(-1) === "joined", () => {
+  await until("the last leave", () => types.at(-1) === "left", () => {
     types.push(...dealer.receive().map(({ type }) => type));
   });
-  assert.ok(types.length <= 5, types.join());
+  assert.ok(types.length <= 4, types.join());
 });
 
 test("a DEALER finds its peer again under a host name, and keeps what it had not sent", async () => {

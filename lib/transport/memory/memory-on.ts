@@ -9,7 +9,7 @@ export function memoryOn(network: MemoryNetwork, host: string): Transport {
     name: "memory",
     schemes: ["inproc"],
     // Opening is asynchronous in the seam, so a wrong option rejects rather than throws.
-    dealer: async (options) => await new MemoryDealer(host, network, options),
-    router: async (options) => await new MemoryRouter(host, network, options),
+    dealer: (options) => new Promise((open) => open(new MemoryDealer(host, network, options))),
+    router: (options) => new Promise((open) => open(new MemoryRouter(host, network, options))),
   };
 }

@@ -144,11 +144,6 @@ export class Connection implements StreamHandler {
     if (this.#finishing) this.#finish();
   }
 
-  /** Whether everything that was taken is with the system. */
-  get isDrained(): boolean {
-    return this.#outbox.isEmpty;
-  }
-
   /** Messages that no write has begun with; for a connection that ended. */
   unsent(): Frames[] {
     return this.#outbox.unsent();
@@ -202,6 +197,8 @@ export class Connection implements StreamHandler {
   }
 
   closed(error: Error | undefined): void {
+    // What was read and waits for room came before the end; it is no more than a read or two.
+    if (this.#machine.stalled && !this.#over) this.#step({ type: "room", room: Infinity });
     this.#conclude({ kind: "lost", reason: error?.message ?? "the peer closed the connection" });
   }
 

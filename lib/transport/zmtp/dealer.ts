@@ -1,4 +1,5 @@
 import type { Frames } from "../../message.ts";
+import { Backlog } from "../backlog.ts";
 import type { DealerEvent, DealerOptions, DealerSocket } from "../transport.ts";
 import type { Connection } from "./connection.ts";
 import { SocketCore } from "./core.ts";
@@ -25,7 +26,7 @@ export function dealerSocket(context: TransportContext, options: DealerOptions =
     : checkedRoutingId(options.routingId);
   const peers: Connection[] = [];
   let next = 0;
-  let backlog: Frames[] = [];
+  const backlog = new Backlog(options.sendHighWaterMark ?? 1000);
   let writable: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
   /** Whether a send found no room, and nothing has happened since that could have made some. */
   let full = false;
@@ -38,10 +39,7 @@ export function dealerSocket(context: TransportContext, options: DealerOptions =
     return false;
   };
   const pass = (): void => {
-    if (backlog.length === 0 || peers.length === 0) return;
-    let passed = 0;
-    while (passed < backlog.length && offer(backlog[passed] as Frames)) passed++;
-    backlog = backlog.slice(passed);
+    while (backlog.length > 0 && offer(backlog.peek() as Frames)) backlog.shift();
   };
 
   const core = new SocketCore<DealerEvent>(context, {
@@ -54,15 +52,12 @@ export function dealerSocket(context: TransportContext, options: DealerOptions =
     message: (_, frames) => ({ type: "message", frames }),
     left(connection) {
       peers.splice(peers.indexOf(connection), 1);
-      const unsent = connection.unsent();
-      if (unsent.length > 0) backlog = unsent.concat(backlog);
+      for (const frames of connection.unsent().reverse()) backlog.putBack(frames);
       return { type: "left" };
     },
     changed() {
       pass();
-      const room = peers.length > 0
-        ? backlog.length === 0
-        : backlog.length < core.settings.sendHighWaterMark;
+      const room = peers.length > 0 ? backlog.length === 0 : !backlog.full;
       if (!room && !core.closed) return;
       full = false;
       writable?.resolve();
@@ -77,18 +72,11 @@ export function dealerSocket(context: TransportContext, options: DealerOptions =
       assertFrames(frames);
       // What waits goes first.
       if (backlog.length === 0 && offer(frames)) return true;
-      if (peers.length > 0 || backlog.length >= core.settings.sendHighWaterMark) {
-        full = true;
-        return false;
-      }
-      backlog.push(frames);
-      return true;
+      full = peers.length > 0 || !backlog.offer(frames);
+      return !full;
     },
     withdraw(frames: Frames): boolean {
-      const at = backlog.indexOf(frames);
-      if (at < 0) return peers.some((peer) => peer.withdraw(frames));
-      backlog.splice(at, 1);
-      return true;
+      return backlog.withdraw(frames) || peers.some((peer) => peer.withdraw(frames));
     },
     writable(): Promise<void> {
       if (core.closed || !full) return Promise.resolve();

@@ -101,7 +101,9 @@ function streamEndpoint(endpoint: string, use: "bind" | "connect"): StreamEndpoi
   if (parsed.scheme === "tcp" || parsed.scheme === "ipc") return parsed;
   throw new TransportError(
     "SCHEME_UNSUPPORTED",
-    `Cannot ${use === "bind" ? "bind" : "connect to"} ${endpoint}: zmtp carries tcp and ipc`,
+    `Cannot ${use === "bind" ? "bind" : "connect to"} ${
+      JSON.stringify(endpoint)
+    }: the zmtp transport carries tcp and ipc`,
     { endpoint },
   );
 }

@@ -41,11 +41,6 @@ export class FairQueue<Event> {
     return this.#active.length === 0;
   }
 
-  /** How many lanes hold something. */
-  get lanes(): number {
-    return this.#active.length;
-  }
-
   /** How many more events the lane takes. */
   room(lane: Lane<Event>): number {
     if (lane.bytes >= this.#limits.bytes) return 0;

@@ -67,9 +67,9 @@ export function zmtp(options: ZmtpOptions = {}): PubSubTransport {
     name: "zmtp",
     schemes: ["tcp", "ipc"],
     // Opening is asynchronous in the seam, so a wrong option rejects rather than throws.
-    dealer: async (socket) => await dealerSocket(context, socket),
-    router: async (socket) => await routerSocket(context, socket),
-    pub: async (socket) => await pubSocket(context, socket),
-    sub: async (socket) => await subSocket(context, socket),
+    dealer: (socket) => new Promise((resolve) => resolve(dealerSocket(context, socket))),
+    router: (socket) => new Promise((resolve) => resolve(routerSocket(context, socket))),
+    pub: (socket) => new Promise((resolve) => resolve(pubSocket(context, socket))),
+    sub: (socket) => new Promise((resolve) => resolve(subSocket(context, socket))),
   };
 }

@@ -178,10 +178,14 @@ async function permitted(endpoint: StreamEndpoint): Promise<void> {
   const address = tcpEndpoint(host, endpoint.port).slice("tcp://".length);
   const { state } = await deno.permissions.request({ name: "net", host: address });
   if (state !== "granted") {
-    throw new TransportError("ACCESS_DENIED", `Cannot bind ${text(endpoint)}: no net permission`, {
-      endpoint: text(endpoint),
-      cause: new Error(`Requires net access to ${JSON.stringify(address)}`),
-    });
+    throw new TransportError(
+      "ACCESS_DENIED",
+      `Cannot bind ${JSON.stringify(text(endpoint))}: no net permission`,
+      {
+        endpoint: text(endpoint),
+        cause: new Error(`Requires net access to ${JSON.stringify(address)}`),
+      },
+    );
   }
 }
 
@@ -203,10 +207,14 @@ const codes: Readonly<Record<string, TransportErrorCode>> = {
 
 function bindError(cause: unknown, endpoint: StreamEndpoint): TransportError {
   const code = codes[codeOf(cause)] ?? "TRANSPORT_FAILED";
-  return new TransportError(code, `Cannot bind ${text(endpoint)}: ${asError(cause).message}`, {
-    endpoint: text(endpoint),
-    cause,
-  });
+  return new TransportError(
+    code,
+    `Cannot bind ${JSON.stringify(text(endpoint))}: ${asError(cause).message}`,
+    {
+      endpoint: text(endpoint),
+      cause,
+    },
+  );
 }
 
 function text(endpoint: StreamEndpoint): string {

@@ -45,7 +45,7 @@ export function routerSocket(context: TransportContext, options: RouterOptions =
   const peers = new Map<Connection, RouterPeer>();
   const taken = new Set<string>();
   const owner = {};
-  let generated = crypto.getRandomValues(new Uint32Array(1))[0] as number;
+  let generated = Math.floor(Math.random() * 2 ** 32);
 
   const core = new SocketCore<RouterEvent>(context, {
     type: "ROUTER",

@@ -1,0 +1,94 @@
+import fc from "fast-check";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { FairQueue } from "../../../lib/transport/zmtp/fair-queue.ts";
+
+const test = suite("fair-queue");
+const limits = { count: 4, bytes: 100 };
+
+test("take() lets lanes take turns", () => {
+  const queue = new FairQueue<string>(limits);
+  const [a, b, c] = [queue.lane(() => {}), queue.lane(() => {}), queue.lane(() => {})];
+  for (const event of ["a1", "a2", "a3"]) queue.push(a, event);
+  for (const event of ["b1"]) queue.push(b, event);
+  for (const event of ["c1", "c2"]) queue.push(c, event);
+  assert.equal(queue.take(Infinity), ["a1", "b1", "c1", "a2", "c2", "a3"]);
+  assert.ok(queue.isEmpty);
+});
+
+test("take() goes on with the lane whose turn it is", () => {
+  const queue = new FairQueue<string>(limits);
+  const [a, b] = [queue.lane(() => {}), queue.lane(() => {})];
+  for (const event of ["a1", "a2"]) queue.push(a, event);
+  for (const event of ["b1", "b2"]) queue.push(b, event);
+  assert.equal(queue.take(1), ["a1"]);
+  assert.equal(queue.take(1), ["b1"]);
+  assert.equal(queue.take(1), ["a2"]);
+  assert.equal(queue.take(9), ["b2"]);
+  assert.equal(queue.take(9), []);
+});
+
+test("room() is what is left of count, and none once the bytes are used up", () => {
+  const queue = new FairQueue<number>(limits);
+  const lane = queue.lane(() => {});
+  queue.push(lane, 1);
+  assert.is(queue.room(lane), 3);
+  lane.bytes = 100;
+  assert.is(queue.room(lane), 0);
+  queue.take(1);
+  assert.is(queue.room(lane), 4);
+});
+
+test("take() tells a waiting lane once, when half of its room is free", () => {
+  const queue = new FairQueue<number>(limits);
+  let told = 0;
+  const lane = queue.lane(() => told++);
+  for (let event = 0; event < 4; event++) queue.push(lane, event);
+  lane.waiting = true;
+  queue.take(1);
+  assert.is(told, 0);
+  queue.take(1);
+  assert.is(told, 1);
+  queue.take(2);
+  assert.is(told, 1);
+});
+
+test("retract() takes the last event back, and forgets an empty lane", () => {
+  const queue = new FairQueue<number>(limits);
+  const lane = queue.lane(() => {});
+  queue.push(lane, 1);
+  queue.push(lane, 2);
+  queue.retract(lane);
+  assert.is(queue.last(lane), 1);
+  queue.retract(lane);
+  assert.ok(queue.isEmpty);
+  queue.push(lane, 3);
+  assert.equal(queue.take(9), [3]);
+});
+
+test("take() gives each lane's events once and in order, whatever happens between", () => {
+  const steps = fc.array(fc.oneof(
+    fc.record({ push: fc.nat(3) }),
+    fc.record({ take: fc.nat(5) }),
+  ));
+  fc.assert(
+    fc.property(steps, (list) => {
+      const queue = new FairQueue<readonly [number, number]>(limits);
+      const lanes = [0, 1, 2, 3].map(() => queue.lane(() => {}));
+      const pushed = [0, 0, 0, 0];
+      const taken = [0, 0, 0, 0];
+      const check = (events: readonly (readonly [number, number])[]) => {
+        for (const [lane, number] of events) assert.is(number, taken[lane]!++);
+      };
+      for (const step of list) {
+        if ("push" in step) queue.push(lanes[step.push]!, [step.push, pushed[step.push]!++]);
+        else check(queue.take(step.take));
+      }
+      check(queue.take(Infinity));
+      assert.equal(taken, pushed);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test.run();
