@@ -266,7 +266,7 @@ export class SocketCore<Event> implements ConnectionOwner {
 
   #wake(): void {
     if (this.#readable === undefined || this.#inbox.isEmpty) return;
-    this.#readable.resolve();
+    this.#context.turn.wake(this.#readable.resolve);
     this.#readable = undefined;
   }
 
