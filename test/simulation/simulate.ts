@@ -2,6 +2,7 @@ import { checkCalls } from "./call-invariants.ts";
 import { defaultDrainMode, type DrainMode, drive, nextTurn } from "./drain.ts";
 import { drawPlan, type Fault, schedulePlan } from "./faults.ts";
 import { Journal, type Violation } from "./journal.ts";
+import { memoryMedium } from "./medium.ts";
 import { SimulatedNetwork } from "./network.ts";
 import { Random } from "./random.ts";
 import { drawSettings, type Scenario, type Stage } from "./stage.ts";
@@ -64,8 +65,10 @@ function* run(options: SimulationOptions): Generator<void, Report> {
     const settings = drawSettings(new Random(seed, "settings"));
     const random = new Random(seed, "scenario");
     const times = { least: 0.1 + random.next(), typical: random.tailed(0.2, 3) };
-    const network = new SimulatedNetwork(world, new Random(seed, "network"), times);
-    const stage: Stage = { seed, world, network, journal, settings, healAt };
+    const chance = new Random(seed, "network");
+    const network = new SimulatedNetwork(world, chance, times);
+    const medium = memoryMedium(world, network, chance);
+    const stage: Stage = { seed, world, medium, journal, settings, healAt };
     const cast = scenario.cast(stage);
     plan = options.plan ?? drawPlan(new Random(seed, "plan"), { ...cast, healAt });
     schedulePlan(plan, world, network);
@@ -112,7 +115,7 @@ function* run(options: SimulationOptions): Generator<void, Report> {
       }
     }
     if (network.open > 0) journal.violate("I13", `${network.open} connections stand at the end`);
-    if (network.memory.bound > 0) journal.violate("I13", "something is still bound at the end");
+    if (medium.bound > 0) journal.violate("I13", "something is still bound at the end");
     checkCalls(journal, cast.dispatches);
     cast.finish();
   } finally {

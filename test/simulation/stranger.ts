@@ -1,4 +1,3 @@
-import { memoryOn } from "../../lib/transport/memory/memory-on.ts";
 import type { DealerSocket } from "../../lib/transport/transport.ts";
 import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
@@ -37,9 +36,9 @@ export async function babble(
   process: Process,
   places: readonly { readonly endpoint: string; readonly says: Babble }[],
 ): Promise<void> {
-  const { world, network, healAt } = stage;
+  const { world, medium, healAt } = stage;
   const random = randomOf(stage, process);
-  const transport = memoryOn(network.memory, process.host);
+  const transport = medium.transport(process);
   let socket: DealerSocket | undefined;
   process.onStop.add(() => socket?.close(0) ?? Promise.resolve());
   while (world.now < healAt && process.stoppingSince === undefined) {
