@@ -18,6 +18,8 @@ export interface Line {
   readonly unattended?: boolean;
   /** Ends the connection at one side, as a reset does. */
   reset(side: Side): void;
+  /** Ends the connection at one side in order, where that makes a difference. */
+  finish?(side: Side): void;
   /** Whether one side of it stands. */
   openAt(side: Side): boolean;
 }
@@ -148,7 +150,7 @@ export class SimulatedNetwork {
       if (this.#world.now < answersFrom && this.#random.chance(0.5)) lane.answersFrom = Infinity;
       return;
     }
-    if (silence === 0) return this.#tell(wire, far);
+    if (silence === 0) return this.#tell(wire, far, true);
     const { director, now } = this.#world;
     this.#world.schedule(director, now + silence, "notice", () => this.#tell(wire, far));
   }
@@ -209,14 +211,16 @@ export class SimulatedNetwork {
   }
 
   /** Lets a side know that the connection has ended: behind what is on its way, or before it. */
-  #tell(wire: Wire, side: Side): void {
+  #tell(wire: Wire, side: Side, inOrder = false): void {
     const process = wire.process[side];
     if (wire.told[side] || !process.alive) return;
     wire.told[side] = true;
     const reset = (): void => wire.line.reset(side);
     const { link } = wire.lanes[side];
     if (this.links.isHeld(link) || this.#random.chance(0.5)) {
-      this.#send(wire, side, { label: "end", batched: true }, reset);
+      const { line } = wire;
+      const end = inOrder && line.finish ? () => line.finish?.(side) : reset;
+      this.#send(wire, side, { label: "end", batched: true }, end);
     } else {
       const at = this.#world.now + this.links.latency(link);
       this.#world.schedule(process, at, `reset ${wire.line.id}`, reset, true);

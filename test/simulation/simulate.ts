@@ -2,18 +2,31 @@ import { checkCalls } from "./call-invariants.ts";
 import { defaultDrainMode, type DrainMode, drive, nextTurn } from "./drain.ts";
 import { drawPlan, type Fault, schedulePlan } from "./faults.ts";
 import { Journal, type Violation } from "./journal.ts";
-import { memoryMedium } from "./medium.ts";
+import type { Medium } from "./medium.ts";
+import { memoryMedium } from "./memory-medium.ts";
 import { SimulatedNetwork } from "./network.ts";
 import { Random } from "./random.ts";
 import { drawSettings, type Scenario, type Stage } from "./stage.ts";
 import { Trace } from "./trace.ts";
 import { installVirtualGlobals } from "./virtual-globals.ts";
 import { World } from "./world.ts";
+import { zmtpMedium } from "./zmtp-medium.ts";
+
+/** What can carry the messages of a run. */
+export type NetworkName = "memory" | "zmtp";
+
+const media: Readonly<
+  Record<NetworkName, (world: World, network: SimulatedNetwork, random: Random) => Medium>
+> = { memory: memoryMedium, zmtp: zmtpMedium };
+
+export const networkNames: readonly NetworkName[] = ["memory", "zmtp"];
 
 /** What decides a run, and how it is run. */
 export interface SimulationOptions {
   readonly scenario: Scenario;
   readonly seed: number;
+  /** What carries the messages. Default: the memory transport. */
+  readonly network?: NetworkName | undefined;
   /** Instead of the plan that the seed draws. */
   readonly plan?: readonly Fault[] | undefined;
   /** Keep a line for each event. */
@@ -67,7 +80,7 @@ function* run(options: SimulationOptions): Generator<void, Report> {
     const times = { least: 0.1 + random.next(), typical: random.tailed(0.2, 3) };
     const chance = new Random(seed, "network");
     const network = new SimulatedNetwork(world, chance, times);
-    const medium = memoryMedium(world, network, chance);
+    const medium = media[options.network ?? "memory"](world, network, chance);
     const stage: Stage = { seed, world, medium, journal, settings, healAt };
     const cast = scenario.cast(stage);
     plan = options.plan ?? drawPlan(new Random(seed, "plan"), { ...cast, healAt });
