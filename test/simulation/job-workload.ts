@@ -84,7 +84,7 @@ export class JobWorkload {
     world.note(how);
     if (how === "abort") this.#life?.abort(new Error("the jobs' life is over"));
     await this.#jobs?.close();
-    const most = settings.drain + settings.linger + 2;
+    const most = how === "abort" ? 0 : settings.drain + settings.linger + 2;
     const took = world.now - startedAt;
     if (took > most && !this.#process.disturbed) {
       journal.violate("I16", `the ${how} of ${this.#process.host} took ${took} ms, not ${most}`);
