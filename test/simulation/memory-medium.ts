@@ -36,6 +36,7 @@ export function memoryMedium(world: World, network: SimulatedNetwork, random: Ra
       return memory.bound;
     },
     transport: ({ host }) => memoryOn(memory, host),
+    ailment: () => undefined,
     begunAt: (peer) => peer instanceof PipeEnd ? network.dialledAt(peer.connection) : 0,
   };
 }

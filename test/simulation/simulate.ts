@@ -94,12 +94,13 @@ function* run(options: SimulationOptions): Generator<void, Report> {
       [...journal.calls.values()].every((call) =>
         call.settledAt !== undefined || !call.process.alive
       );
+    const ailment = (): string | undefined => cast.ailment() ?? medium.ailment();
     yield* world.run(
       healAt + patience,
-      () => world.now >= healAt + 200 && settled() && cast.ailment() === undefined,
+      () => world.now >= healAt + 200 && settled() && ailment() === undefined,
     );
-    const ailment = cast.ailment();
-    if (ailment !== undefined) journal.violate("I16", `not whole after the healing: ${ailment}`);
+    const ill = ailment();
+    if (ill !== undefined) journal.violate("I16", `not whole after the healing: ${ill}`);
     if (!settled()) journal.violate("I16", "calls are still in flight after the healing");
     cast.probe();
     yield* world.run(world.now + 1);

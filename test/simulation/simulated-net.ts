@@ -42,7 +42,7 @@ export class StreamNetwork {
   /** The network as one life of a process has it. */
   netOf(process: Process): Net {
     return {
-      connect: (endpoint, handler) => this.#connect(process, nameOf(endpoint), handler),
+      connect: (endpoint, handler) => this.dial(process, nameOf(endpoint), handler),
       listen: (endpoint, accept) =>
         new Promise((resolve) => resolve(this.#listen(process, nameOf(endpoint), accept))),
     };
@@ -78,7 +78,8 @@ export class StreamNetwork {
     return { endpoint, close: () => closing ??= close() };
   }
 
-  #connect(process: Process, name: string, handler: StreamHandler): StreamEnd {
+  /** Opens a stream from a process to whoever listens under a name. */
+  dial(process: Process, name: string, handler: StreamHandler): StreamEnd {
     const { world, network, random } = this.#context;
     const { links } = network;
     const connection = ++this.#connections;

@@ -43,6 +43,9 @@ export async function babble(
   process.onStop.add(() => socket?.close(0) ?? Promise.resolve());
   while (world.now < healAt && process.stoppingSince === undefined) {
     const { endpoint, says } = random.pick(places);
+    if (medium.intrude !== undefined && random.chance(0.5)) {
+      medium.intrude(process, endpoint, random);
+    }
     socket = await transport.dealer({ linger: 0 });
     socket.connect(endpoint);
     for (let messages = random.integer(1, 6); messages > 0; messages--) {

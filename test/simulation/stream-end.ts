@@ -73,6 +73,11 @@ export class StreamEnd implements ByteStream {
     return this.#state === "closed";
   }
 
+  /** Whether the far side's process lives and holds the connection. */
+  get standsThere(): boolean {
+    return this.far?.closed === false && this.far.#place.process.alive;
+  }
+
   /** The far side has taken the connection. */
   opened(): void {
     if (this.#state !== "connecting") return this.#answer();

@@ -1,5 +1,6 @@
 import type { Transport } from "../../lib/transport/transport.ts";
 import { zmtp, type ZmtpOptions } from "../../lib/transport/zmtp/mod.ts";
+import { Intruders } from "./intruders.ts";
 import type { Medium } from "./medium.ts";
 import type { SimulatedNetwork } from "./network.ts";
 import type { Random } from "./random.ts";
@@ -19,12 +20,17 @@ export function zmtpMedium(world: World, network: SimulatedNetwork, random: Rand
     piece: random.pick([1, 2, 9, 64]),
     read: (connection, { buffer }) => void origins.set(buffer, connection),
   });
+  const intruders = new Intruders(world, streams);
   const options = drawOptions(random);
   return {
     get bound() {
       return streams.bound;
     },
     transport: (process) => named(zmtp({ ...options, net: streams.netOf(process) })),
+    ailment: () =>
+      intruders.held === 0 ? undefined : `${intruders.held} connections of intruders stand`,
+    intrude: (process, endpoint, chance) =>
+      intruders.intrude(process, addressOf(endpoint).slice("tcp://".length), chance),
     begunAt: (_peer, frames) => {
       for (const { buffer } of frames) {
         const connection = origins.get(buffer);
@@ -48,9 +54,12 @@ function drawOptions(random: Random): ZmtpOptions {
   };
 }
 
+function addressOf(endpoint: string): string {
+  return `${endpoint.replace("inproc://", "tcp://")}:1`;
+}
+
 /** A transport whose endpoints are `inproc://NAME`, as scenarios write them: each name is a host on the network. */
 function named(transport: Transport): Transport {
-  const addressOf = (endpoint: string): string => `${endpoint.replace("inproc://", "tcp://")}:1`;
   return {
     name: transport.name,
     schemes: ["inproc"],
