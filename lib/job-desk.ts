@@ -20,7 +20,7 @@ export interface JobDeskOptions {
   readonly drain: number;
   /** The most bytes in an answer. */
   readonly maxMessageSize: number;
-  /** Gives the resources back: accepted answers may leave first, or, when aborted, not. */
+  /** Gives the resources back: accepted answers may leave first, or, when aborted (by then or later), not. */
   release(aborted: boolean): Promise<void>;
 }
 
@@ -38,6 +38,7 @@ export class JobDesk implements Jobs {
   readonly #taken = new Gate();
   #closing: Promise<void> | undefined;
   #failure: { readonly reason: unknown } | undefined;
+  #releasing = false;
 
   constructor(options: JobDeskOptions) {
     this.#options = options;
@@ -118,7 +119,8 @@ export class JobDesk implements Jobs {
     this.#failure = { reason };
     for (const job of this.#open) job.cancel(reason);
     this.#settled.open();
-    this.#closing ??= this.#close(true);
+    if (this.#closing === undefined) this.#closing = this.#close(true);
+    else if (this.#releasing) void this.#options.release(true);
   }
 
   async #close(aborted: boolean): Promise<void> {
@@ -138,6 +140,7 @@ export class JobDesk implements Jobs {
         new ClosedError(`Cannot wait for the job: a close waits ${drain} ms, then ends it`),
       );
     }
+    this.#releasing = true;
     await this.#options.release(aborted || this.#failure !== undefined);
     for (const job of this.#open) job.end();
     signal?.removeEventListener("abort", this.#onAbort);

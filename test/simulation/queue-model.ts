@@ -1,12 +1,11 @@
 import { splitEnvelope } from "../../lib/envelope.ts";
 import type { Frames } from "../../lib/message.ts";
-import { PipeEnd } from "../../lib/transport/memory/pipe.ts";
 import type { Peer, RouterEvent } from "../../lib/transport/transport.ts";
 import type { SimplePirateQueueStats } from "../../lib/simple-pirate/mod.ts";
 import type { Journal } from "./journal.ts";
 import { callOf } from "./requests.ts";
 import type { RouterTap } from "./tap.ts";
-import type { SimulatedNetwork } from "./network.ts";
+import type { Medium } from "./medium.ts";
 
 interface Request {
   readonly call: number;
@@ -31,7 +30,7 @@ export interface QueueRules {
  */
 export class QueueModel {
   readonly #journal: Journal;
-  readonly #network: SimulatedNetwork;
+  readonly #medium: Medium;
   readonly #rules: QueueRules;
   /** Requests in the order in which they are to be dispatched. */
   #waiting: Request[] = [];
@@ -48,9 +47,9 @@ export class QueueModel {
     sent: (peer, frames, taken) => this.#dispatched(peer, frames, taken),
   };
 
-  constructor(journal: Journal, network: SimulatedNetwork, rules: QueueRules) {
+  constructor(journal: Journal, medium: Medium, rules: QueueRules) {
     this.#journal = journal;
-    this.#network = network;
+    this.#medium = medium;
     this.#rules = rules;
   }
 
@@ -62,7 +61,7 @@ export class QueueModel {
     }
     if (event.type !== "message" || splitEnvelope(event.frames) === undefined) return;
     const call = callOf(event.frames);
-    checkArrival(this.#journal, this.#network, call, peer);
+    checkArrival(this.#journal, this.#medium.begunAt(peer, event.frames), call);
     this.#waiting.push({ call, client: peer, attempts: 0 });
     this.#peak = Math.max(this.#peak, this.#waiting.length);
   }
@@ -158,13 +157,11 @@ function kindOf(frames: Frames): "ready" | "reply" | "malformed" {
 /** A request that was withdrawn when its call ended cannot come over a connection that is younger. */
 export function checkArrival(
   journal: Journal,
-  network: SimulatedNetwork,
+  begun: number,
   id: number,
-  peer: Peer,
 ): void {
   const call = journal.calls.get(id);
   if (call === undefined) return journal.violate("I2", "a request arrives that nobody sent");
-  const begun = peer instanceof PipeEnd ? network.dialledAt(peer.connection) : 0;
   if (call.settledAt !== undefined && call.settledAt < begun) {
     journal.violate("I4", `call ${id} settled before the connection began that brings it`);
   }

@@ -1,9 +1,12 @@
 import type { Fault } from "./faults.ts";
+import type { NetworkName } from "./simulate.ts";
 
 /** A run that once failed. */
 export interface Regression {
   readonly name: string;
   readonly scenario: string;
+  /** Default: memory. */
+  readonly network?: NetworkName;
   readonly seed: number;
   readonly plan: readonly Fault[];
 }
@@ -35,5 +38,12 @@ export const regressions: readonly Regression[] = [
       { at: 1297, kind: "lag", target: ["queue", "client2"], duration: 670, strength: 195 },
       { at: 2788, kind: "stop", target: ["worker1"], duration: 78, strength: 0 },
     ],
+  },
+  {
+    name: "an abort ends a close that lingers",
+    scenario: "simple-pirate",
+    network: "zmtp",
+    seed: 60,
+    plan: [],
   },
 ];

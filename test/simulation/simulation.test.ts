@@ -25,9 +25,9 @@ for (const { name, finished } of runs) {
   });
 }
 
-for (const { name, scenario, seed, plan } of regressions) {
-  test(`${name} (${scenario}, seed ${seed})`, async () => {
-    const report = await simulate({ scenario: scenarioOf(scenario), seed, plan });
+for (const { name, scenario, network, seed, plan } of regressions) {
+  test(`${name} (${scenario} over ${network ?? "memory"}, seed ${seed})`, async () => {
+    const report = await simulate({ scenario: scenarioOf(scenario), network, seed, plan });
     assert.equal(report.violations, []);
   });
 }

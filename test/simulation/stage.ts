@@ -1,7 +1,6 @@
-import { memoryOn } from "../../lib/transport/memory/memory-on.ts";
 import type { Transport } from "../../lib/transport/transport.ts";
 import type { Journal } from "./journal.ts";
-import type { SimulatedNetwork } from "./network.ts";
+import type { Medium } from "./medium.ts";
 import type { Process } from "./process.ts";
 import { Random } from "./random.ts";
 import { tapped, type Taps } from "./tap.ts";
@@ -44,7 +43,7 @@ export interface Settings {
 export interface Stage {
   readonly seed: number;
   readonly world: World;
-  readonly network: SimulatedNetwork;
+  readonly medium: Medium;
   readonly journal: Journal;
   readonly settings: Settings;
   /** When all faults and bad habits are over. */
@@ -103,8 +102,7 @@ export function drawSettings(random: Random): Settings {
 export function transportOf(stage: Stage, process: Process, taps: Taps): Transport {
   const { receiveHighWaterMark, sendHighWaterMark } = stage.settings;
   const marks = { receiveHighWaterMark, ...sendHighWaterMark && { sendHighWaterMark } };
-  const transport = memoryOn(stage.network.memory, process.host);
-  return tapped(transport, marks, taps);
+  return tapped(stage.medium.transport(process), marks, taps);
 }
 
 /** Chance for one life of a process. */

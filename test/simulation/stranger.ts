@@ -1,4 +1,3 @@
-import { memoryOn } from "../../lib/transport/memory/memory-on.ts";
 import type { DealerSocket } from "../../lib/transport/transport.ts";
 import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
@@ -37,13 +36,16 @@ export async function babble(
   process: Process,
   places: readonly { readonly endpoint: string; readonly says: Babble }[],
 ): Promise<void> {
-  const { world, network, healAt } = stage;
+  const { world, medium, healAt } = stage;
   const random = randomOf(stage, process);
-  const transport = memoryOn(network.memory, process.host);
+  const transport = medium.transport(process);
   let socket: DealerSocket | undefined;
   process.onStop.add(() => socket?.close(0) ?? Promise.resolve());
   while (world.now < healAt && process.stoppingSince === undefined) {
     const { endpoint, says } = random.pick(places);
+    if (medium.intrude !== undefined && random.chance(0.5)) {
+      medium.intrude(process, endpoint, random);
+    }
     socket = await transport.dealer({ linger: 0 });
     socket.connect(endpoint);
     for (let messages = random.integer(1, 6); messages > 0; messages--) {

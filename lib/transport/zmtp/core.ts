@@ -48,6 +48,8 @@ export class SocketCore<Event> implements ConnectionOwner {
   #readable: Waiter | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
   #emptied: (() => void) | undefined = undefined;
+  /** Ends the wait of a close. */
+  #hurry: (() => void) | undefined = undefined;
   #silent = false;
 
   /**
@@ -96,7 +98,8 @@ export class SocketCore<Event> implements ConnectionOwner {
   }
 
   close(linger?: number): Promise<void> {
-    this.#closing ??= this.#close(linger ?? this.settings.linger);
+    if (this.#closing === undefined) this.#closing = this.#close(linger ?? this.settings.linger);
+    else if (linger === 0) this.#hurry?.();
     return this.#closing;
   }
 
@@ -285,6 +288,10 @@ export class SocketCore<Event> implements ConnectionOwner {
     if (patient && (this.#connections.size > 0 || this.#backlog() > 0)) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, linger);
+        this.#hurry = () => {
+          clearTimeout(timer);
+          resolve();
+        };
         this.#emptied = () => {
           if (this.#backlog() === 0) {
             this.#endpoints.stopDialing();
@@ -299,6 +306,7 @@ export class SocketCore<Event> implements ConnectionOwner {
         };
       });
       this.#emptied = undefined;
+      this.#hurry = undefined;
       this.#endpoints.stopDialing();
       for (const connection of [...this.#connections.keys()]) connection.destroy(closedBySocket);
     }

@@ -28,7 +28,7 @@ function cast(stage: Stage): Cast {
 
   world.define("queue", (process) => {
     queue = undefined;
-    const model = new QueueModel(stage.journal, stage.network, settings);
+    const model = new QueueModel(stage.journal, stage.medium, settings);
     models.push(model);
     void openQueue(stage, process, model, (opened) => queue = opened);
   });

@@ -196,6 +196,18 @@ test("close() gives up after linger, at once with 0, and is the same promise eac
   }
 });
 
+test("close(0) ends the wait of the close before it", async () => {
+  const router = await zmtp({ maxQueueSize: 100_000 }).router();
+  const slow = await rawJoin(await router.bind(any), "DEALER");
+  slow.socket.pause();
+  const { peer } = await next(router, "joined");
+  while (router.send(peer, [new Uint8Array(50_000)]));
+  const closed = router.close(1_000_000);
+  assert.is(router.close(0), closed);
+  await closed;
+  slow.close();
+});
+
 test("close() is not held up by silent connections, and tells nobody anything afterwards", async () => {
   const { observe, events } = watch();
   const router = await zmtp().router({ observe });
