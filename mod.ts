@@ -75,4 +75,6 @@ export {
   type StreamHandler,
   zmtp,
   type ZmtpOptions,
+  type ZmtpStats,
+  type ZmtpTransport,
 } from "./lib/transport/zmtp/mod.ts";

@@ -1,4 +1,5 @@
 import type { Frames } from "../../message.ts";
+import { observer } from "../../observe.ts";
 import type { SocketOptions, TransportEvent } from "../transport.ts";
 import {
   Connection,
@@ -37,7 +38,7 @@ export class SocketCore<Event> implements ConnectionOwner {
   closed = false;
   readonly #context: TransportContext;
   readonly #kind: SocketKind<Event>;
-  readonly #observe: ((event: TransportEvent) => void) | undefined;
+  readonly #observe: (event: TransportEvent) => void;
   readonly #inbox: FairQueue<Event>;
   readonly #handshakes: Handshakes<Connection>;
   readonly #connections = new Map<Connection, Attachment<Event>>();
@@ -61,7 +62,7 @@ export class SocketCore<Event> implements ConnectionOwner {
     this.settings = socketSettings(options);
     this.#context = context;
     this.#kind = kind;
-    this.#observe = options.observe;
+    this.#observe = observer(options.observe);
     const { maxQueueSize, maxHandshakes, maxHandshakesPerAddress } = context.settings;
     this.#inbox = new FairQueue({ count: this.settings.receiveHighWaterMark, bytes: maxQueueSize });
     this.#handshakes = new Handshakes({
@@ -105,14 +106,8 @@ export class SocketCore<Event> implements ConnectionOwner {
 
   /** Tells the user's `observe`; what that throws is the user's, and must not end up here. */
   report(event: TransportEvent): void {
-    if (this.#silent || this.#observe === undefined) return;
-    try {
-      this.#observe(event);
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
+    this.#context.counters[event.type]++;
+    if (!this.#silent) this.#observe(event);
   }
 
   announced(connection: Connection, metadata: Metadata): Rejection | undefined {
