@@ -261,7 +261,7 @@ export function lazyPirate(endpoint: string, options: LazyPirateOptions = {}): L
       signal.throwIfAborted();
       if (++attempts > 1) counters.retries++;
       try {
-        return await connection.exchange(id, body, timeout, signal);
+        return await connection.exchange(id, body, attempts, timeout, signal);
       } catch (error) {
         if (error instanceof AttemptError) {
           mayHaveRun ||= error.sent;

@@ -17,14 +17,17 @@ export class Links {
   /** How many faults are at work, by `kind from>to` or `kind name`. */
   readonly #faults = new Map<string, number>();
   readonly #strengths = new Map<string, number>();
+  /** When the last of them ends. */
+  readonly #ends = new Map<string, number>();
 
   constructor(random: Random, times: LinkTimes) {
     this.#random = random;
     this.#times = times;
   }
 
-  begin(kind: LinkFault, where: string, strength: number): void {
+  begin(kind: LinkFault, where: string, strength: number, end: number): void {
     const key = `${kind} ${where}`;
+    this.#ends.set(key, Math.max(this.#ends.get(key) ?? 0, end));
     this.#faults.set(key, (this.#faults.get(key) ?? 0) + 1);
     this.#strengths.set(key, strength);
   }
@@ -44,6 +47,13 @@ export class Links {
   /** How strong a fault is; 0 when it is not at work. */
   strength(kind: LinkFault, where: string): number {
     return this.is(kind, where) ? this.#strengths.get(`${kind} ${where}`) ?? 0 : 0;
+  }
+
+  /** When what follows something that arrives at `lastAt` may arrive; a trickle keeps nothing beyond its end. */
+  after(lastAt: number, link: string, share: number): number {
+    const gap = this.strength("trickle", link) / share;
+    if (gap === 0) return lastAt;
+    return Math.max(lastAt, Math.min(lastAt + gap, this.#ends.get(`trickle ${link}`) ?? lastAt));
   }
 
   /** Whether what is sent over a link stays where it is. */

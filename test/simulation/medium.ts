@@ -7,6 +7,8 @@ import type { Random } from "./random.ts";
 export interface Medium {
   /** How many names are bound. */
   readonly bound: number;
+  /** How many times larger the bodies of requests are than they would be. */
+  readonly grain: number;
   /** The transport that one life of a process has. */
   transport(process: Process): Transport;
   /** Who is to be got rid of, and is not yet. */

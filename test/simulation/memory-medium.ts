@@ -32,6 +32,7 @@ export function memoryMedium(world: World, network: SimulatedNetwork, random: Ra
   });
   network.vanished.add(({ host }) => memory.vanish(host));
   return {
+    grain: 1,
     get bound() {
       return memory.bound;
     },

@@ -96,8 +96,8 @@ export class SimulatedNetwork {
   }
 
   /** Sets a fault to work on everything that goes from one process to another. */
-  begin(kind: LinkFault, where: string, strength = 0): void {
-    this.links.begin(kind, where, strength);
+  begin(kind: LinkFault, where: string, strength: number, end: number): void {
+    this.links.begin(kind, where, strength, end);
   }
 
   end(kind: LinkFault, where: string): void {
@@ -204,8 +204,8 @@ export class SimulatedNetwork {
       return;
     }
     const { label = "deliver", batched = false, bySystem = false, share = 1 } = carriage;
-    const gap = links.strength("trickle", lane.link) / share;
-    lane.lastAt = Math.max(lane.lastAt + gap, this.#world.now + links.latency(lane.link));
+    const earliest = links.after(lane.lastAt, lane.link, share);
+    lane.lastAt = Math.max(earliest, this.#world.now + links.latency(lane.link));
     const receiver = bySystem ? this.#world.director : wire.process[side];
     this.#world.schedule(receiver, lane.lastAt, `${label} ${wire.line.id}`, deliver, batched);
   }

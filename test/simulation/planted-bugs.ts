@@ -1,3 +1,5 @@
+import type { NetworkName } from "./simulate.ts";
+
 /** A bug to plant: one string of one file, replaced. */
 export interface PlantedBug {
   readonly name: string;
@@ -6,6 +8,8 @@ export interface PlantedBug {
   readonly correct: string;
   readonly wrong: string;
   readonly scenario: string;
+  /** What carries the messages. Default: memory. */
+  readonly network?: NetworkName;
   /** The invariants that may be the first to break. */
   readonly breaks: readonly string[];
 }
@@ -123,5 +127,79 @@ export const plantedBugs: readonly PlantedBug[] = [
     wrong: "      this.#idle.add(worker);",
     scenario: "simple-pirate",
     breaks: ["I10"],
+  },
+  {
+    name: "the decoder forgets the rest of a chunk after a header that came in two",
+    file: "lib/transport/zmtp/decoder.ts",
+    correct: "        this.#headerSize = 0;\n      }\n",
+    wrong: `        this.#headerSize = 0;
+        if (size < end - at) {
+          this.#complete(flags, chunk.subarray(at, at + size));
+          return end;
+        }
+      }
+`,
+    scenario: "lazy-pirate",
+    network: "zmtp",
+    breaks: ["I2", "I16"],
+  },
+  {
+    name: "a DEALER sends again what a dying connection was given",
+    file: "lib/transport/zmtp/outbox.ts",
+    correct: "      this.#messages = [];\n      this.#writingCount",
+    wrong: `      this.#messages = [];
+      this.unsent = () => [...messages, ...this.#messages.splice(0)];
+      this.#writingCount`,
+    scenario: "lazy-pirate",
+    network: "zmtp",
+    breaks: ["I3", "I4"],
+  },
+  {
+    name: "a handshake has no deadline",
+    file: "lib/transport/zmtp/connection-machine.ts",
+    correct: "this.#handshakeDeadline = now + this.#config.handshakeTimeout;",
+    wrong: "",
+    scenario: "lazy-pirate",
+    network: "zmtp",
+    breaks: ["I16"],
+  },
+  {
+    name: "a peer that falls silent is never found dead",
+    file: "lib/transport/zmtp/heartbeat.ts",
+    correct: 'if (now - death < grace) return "dead";',
+    wrong: "",
+    scenario: "simple-pirate",
+    network: "zmtp",
+    breaks: ["I16"],
+  },
+  {
+    name: "the end of a connection is told before the messages that came over it",
+    file: "lib/transport/zmtp/core.ts",
+    correct: "} else this.#inbox.push(lane, event);",
+    wrong: `} else {
+          this.#inbox.push(lane, event);
+          lane.events.splice(lane.head, 0, lane.events.pop() as Event);
+        }`,
+    scenario: "simple-pirate",
+    network: "zmtp",
+    breaks: ["I10", "I11", "I13"],
+  },
+  {
+    name: "a connection that was held back is not read again",
+    file: "lib/transport/zmtp/connection.ts",
+    correct: "    this.stream?.resume();\n",
+    wrong: "",
+    scenario: "simple-pirate",
+    network: "zmtp",
+    breaks: ["I16"],
+  },
+  {
+    name: "a write that the system did not take whole counts as done",
+    file: "lib/transport/zmtp/connection.ts",
+    correct: "else this.#writing = true;",
+    wrong: "",
+    scenario: "simple-pirate",
+    network: "zmtp",
+    breaks: ["I15"],
   },
 ];

@@ -46,4 +46,14 @@ export const regressions: readonly Regression[] = [
     seed: 60,
     plan: [],
   },
+  {
+    name: "a retry that has not left when the reply comes never does",
+    scenario: "lazy-pirate",
+    network: "zmtp",
+    seed: 798,
+    plan: [
+      { at: 85, kind: "lag", target: ["client1", "server"], duration: 1427, strength: 358 },
+      { at: 270, kind: "oneWay", target: ["client1", "server"], duration: 1477, strength: 0 },
+    ],
+  },
 ];

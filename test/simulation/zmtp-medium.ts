@@ -11,11 +11,14 @@ import type { World } from "./world.ts";
 export function zmtpMedium(world: World, network: SimulatedNetwork, random: Random): Medium {
   /** Which connection brought bytes: frames are views of them, unless they came in pieces. */
   const origins = new WeakMap<ArrayBufferLike, number>();
+  const grain = random.pick([1, 1, 10, 200]);
+  // At the least a handshake goes through at once, as on every real system, and a body in a few turns.
+  const window = Math.max(random.pick([192, 512, 2_048, 65_536]), 20 * grain);
   const streams = new StreamNetwork({
     world,
     network,
     random,
-    window: random.pick([512, 2_048, 65_536, 65_536]),
+    window,
     slicing: random.chance(0.4) ? 0 : random.next(),
     piece: random.pick([1, 2, 9, 64]),
     read: (connection, { buffer }) => void origins.set(buffer, connection),
@@ -23,6 +26,7 @@ export function zmtpMedium(world: World, network: SimulatedNetwork, random: Rand
   const intruders = new Intruders(world, streams);
   const options = drawOptions(random);
   return {
+    grain,
     get bound() {
       return streams.bound;
     },
