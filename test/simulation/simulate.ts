@@ -52,8 +52,7 @@ const patience = 15_000;
 export async function simulate(options: SimulationOptions): Promise<Report> {
   const escaped: Violation[] = [];
   const unhandled = (error: unknown): void => {
-    const detail = error instanceof Error ? (error.stack ?? String(error)) : String(error);
-    escaped.push({ invariant: "I15", detail: `nobody caught ${detail}` });
+    escaped.push({ invariant: "I15", detail: uncaught(error) });
   };
   process.on("unhandledRejection", unhandled);
   process.on("uncaughtException", unhandled);
@@ -67,11 +66,16 @@ export async function simulate(options: SimulationOptions): Promise<Report> {
   }
 }
 
+function uncaught(error: unknown): string {
+  return `nobody caught ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+}
+
 function* run(options: SimulationOptions): Generator<void, Report> {
   const { scenario, seed } = options;
   const trace = new Trace(options.trace ?? false);
   const world = new World(new Random(seed, "slowness"), trace);
   const journal = new Journal(world);
+  world.uncaught = (error) => journal.violate("I15", uncaught(error));
   const restoreGlobals = installVirtualGlobals(world, new Random(seed, "chance"));
   let plan = options.plan ?? [];
   try {

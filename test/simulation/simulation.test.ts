@@ -6,22 +6,27 @@ import { defaultDrainMode } from "./drain.ts";
 import { type Fault, faultKinds } from "./faults.ts";
 import { regressions } from "./regressions.ts";
 import { scenarios } from "./scenarios/mod.ts";
-import { type Report, simulate } from "./simulate.ts";
+import { networkNames, type Report, simulate } from "./simulate.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const seedsPerPattern = "2000";
 
 // All at once, as each has a process of its own. Every 50th seed runs twice, for equal traces.
-const runs = [...scenarios.keys()].map((name) => ({
-  name,
-  finished: runSimulator(root, ["--scenario", name, "--seeds", seedsPerPattern, "--twice", "50"]),
-}));
-for (const { name, finished } of runs) {
+const runs = networkNames.flatMap((network) =>
+  [...scenarios.keys()].map((name) => ({
+    what: `${name} over ${network}`,
+    finished: runSimulator(root, [
+      ...["--scenario", name, "--network", network],
+      ...["--seeds", seedsPerPattern, "--twice", "50"],
+    ]),
+  }))
+);
+for (const { what, finished } of runs) {
   finished.catch(() => {}); // looked at when its test comes
-  test(`${name} keeps its invariants over ${seedsPerPattern} seeds of faults`, async () => {
+  test(`${what} keeps its invariants over ${seedsPerPattern} seeds of faults`, async () => {
     const { code, output } = await finished;
     assert.is(code, 0, output);
-    assert.match(output, `${name}: ${seedsPerPattern} seeds hold`);
+    assert.match(output, `${what}: ${seedsPerPattern} seeds hold`);
   });
 }
 
@@ -32,26 +37,33 @@ for (const { name, scenario, network, seed, plan } of regressions) {
   });
 }
 
-for (const [name, scenario] of scenarios) {
-  test(`${name} leaves the same trace however microtasks are drained`, async () => {
-    for (let seed = 1; seed <= 5; seed++) {
-      const one = await simulate({ scenario, seed, drain: defaultDrainMode });
-      const other = await simulate({ scenario, seed, drain: "hop" });
-      assert.is(one.hash, other.hash, `seed ${seed}`);
-      assert.ok(one.events > 50, `seed ${seed}`);
-    }
-  });
+for (const network of networkNames) {
+  for (const [name, scenario] of scenarios) {
+    test(`${name} over ${network} leaves the same trace however microtasks are drained`, async () => {
+      for (let seed = 1; seed <= 5; seed++) {
+        const one = await simulate({ scenario, seed, network, drain: defaultDrainMode });
+        const other = await simulate({ scenario, seed, network, drain: "hop" });
+        assert.is(one.hash, other.hash, `seed ${seed}`);
+        assert.ok(one.events > 50, `seed ${seed}`);
+      }
+    });
+  }
 }
 
-test("a seed decides its run, and another seed another one", async () => {
+test("a seed and a network decide a run, and another seed or network is another one", async () => {
   const scenario = scenarioOf("simple-pirate");
   const hashes = new Set<string>();
-  for (let seed = 1; seed <= 20; seed++) hashes.add((await simulate({ scenario, seed })).hash);
-  assert.is(hashes.size, 20);
+  for (const network of networkNames) {
+    for (let seed = 1; seed <= 20; seed++) {
+      hashes.add((await simulate({ scenario, seed, network })).hash);
+    }
+  }
+  assert.is(hashes.size, 20 * networkNames.length);
 });
 
-for (const kind of faultKinds) {
-  test(`a fault of kind ${kind} changes what happens, and nothing that is promised`, async () => {
+const faults = networkNames.flatMap((network) => faultKinds.map((kind) => ({ network, kind })));
+for (const { network, kind } of faults) {
+  test(`over ${network}, a fault of kind ${kind} changes what happens, and no promise`, async () => {
     const scenario = scenarioOf("simple-pirate");
     const plan: Fault[] = [{
       at: 200,
@@ -66,8 +78,8 @@ for (const kind of faultKinds) {
     }
     let changed = 0;
     for (let seed = 1; seed <= 6; seed++) {
-      const calm = await simulate({ scenario, seed, plan: plan.slice(1), trace: true });
-      const upset = await simulate({ scenario, seed, plan, trace: true });
+      const calm = await simulate({ scenario, seed, network, plan: plan.slice(1), trace: true });
+      const upset = await simulate({ scenario, seed, network, plan, trace: true });
       assert.equal(upset.violations, []);
       if (besidesFaults(upset) !== besidesFaults(calm)) changed++;
     }
