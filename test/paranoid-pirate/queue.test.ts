@@ -115,7 +115,7 @@ for (const { name, transport: open, anywhere } of subjects) {
   workerOver("stays registered while its queue heartbeats", async (transport) => {
     await using queue = await paranoidPirateQueue(anywhere, anywhere, { transport, heartbeat });
     let registered = 0;
-    await using jobs = paranoidPirateWorker(queue.back, {
+    await using _jobs = paranoidPirateWorker(queue.back, {
       transport,
       heartbeat,
       backoff,
