@@ -16,7 +16,7 @@ const longSuites = /simulation|conformance|package|demo|bench|interop|zeromq|exa
 const nodeOnly = /simulation|package|demo|bench|interop|zeromq|libzmq|examples/;
 const commands: Record<string, readonly string[]> = {
   node: [process.execPath, "--expose-gc", "--import", "tsx"],
-  deno: ["npx", "-y", "deno@2.9.6", "run", "-A"],
+  deno: ["npx", "-y", "deno@2.9.6", "run", "-A", "--v8-flags=--expose-gc"],
   bun: ["npx", "-y", "bun@1.4.5", "run"],
 };
 /** A test file that takes longer hangs. */
