@@ -16,6 +16,7 @@ function run(...args: string[]): { status: number | null; stdout: string } {
 /** The last line that each example prints. */
 const endings: Readonly<Record<string, RegExp>> = {
   "lazy-pirate.ts": /^hello, world$/m,
+  "paranoid-pirate.ts": /^hello, from the other worker$/m,
   "simple-pirate.ts": /^request 9 by the (loop|function)$/m,
 };
 
