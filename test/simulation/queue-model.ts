@@ -157,6 +157,8 @@ export class QueueModel {
 
   /** The queue says that a worker has expired. */
   expired(routingId: Uint8Array): void {
+    // What arrived earlier has been taken in; what arrives with this expiry comes after it.
+    if (this.#arrived !== undefined && this.#arrived.at < this.#watch.now()) this.#settle();
     const [peer, worker] = [...this.#workers].find(([peer]) => peer.routingId === routingId) ?? [];
     const { journal, now, disturbed } = this.#watch;
     if (peer === undefined || worker === undefined) {
