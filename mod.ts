@@ -34,6 +34,23 @@ export {
   type LazyPirateStats,
 } from "./lib/lazy-pirate/mod.ts";
 export {
+  type AssignmentEvent,
+  type HeartbeatOptions,
+  type ParanoidPirateBackoff,
+  type ParanoidPirateQueue,
+  paranoidPirateQueue,
+  type ParanoidPirateQueueEvent,
+  type ParanoidPirateQueueOptions,
+  type ParanoidPirateQueueStats,
+  paranoidPirateWorker,
+  type ParanoidPirateWorkerEvent,
+  type ParanoidPirateWorkerOptions,
+} from "./lib/paranoid-pirate/mod.ts";
+export {
+  type PirateQueueEvent,
+  type PirateQueueOptions,
+  type PirateQueueStats,
+  type PirateWorkerOptions,
   type Queue,
   type SimplePirateQueue,
   simplePirateQueue,

@@ -27,6 +27,7 @@ function printed(file: string): string {
 /** The last line that each example prints. */
 const endings: Readonly<Record<string, RegExp>> = {
   "lazy-pirate.ts": /^hello, world$/m,
+  "paranoid-pirate.ts": /^hello, from the other worker$/m,
   "simple-pirate.ts": /^request 9 by the (loop|function)$/m,
 };
 

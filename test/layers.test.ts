@@ -100,6 +100,8 @@ test("mod.ts exports these names", () => {
     "lazyPirate",
     "lazyPirateServer",
     "memory",
+    "paranoidPirateQueue",
+    "paranoidPirateWorker",
     "simplePirateQueue",
     "simplePirateWorker",
     "worker",

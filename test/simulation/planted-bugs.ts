@@ -98,7 +98,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "the queue forgets the request of a worker that died",
-    file: "lib/simple-pirate/machine.ts",
+    file: "lib/pirate/machine/dispatcher.ts",
     correct: "else this.#waiting.unshift(job);",
     wrong: "",
     scenario: "simple-pirate",
@@ -106,25 +106,25 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "the queue sends a request to one worker more than allowed",
-    file: "lib/simple-pirate/machine.ts",
-    correct: "job.attempts >= this.#limits.attempts",
-    wrong: "job.attempts > this.#limits.attempts",
+    file: "lib/pirate/machine/dispatcher.ts",
+    correct: "job.attempts >= this.#options.attempts",
+    wrong: "job.attempts > this.#options.attempts",
     scenario: "simple-pirate",
     breaks: ["I3", "I11", "I13"],
   },
   {
     name: "the queue offers work to a worker that has left",
-    file: "lib/simple-pirate/machine.ts",
-    correct: "    this.#idle.delete(worker);\n    const held",
-    wrong: "    const held",
+    file: "lib/pirate/machine/dispatcher.ts",
+    correct: "    this.#idle.delete(worker);\n    this.#free",
+    wrong: "    this.#free",
     scenario: "simple-pirate",
     breaks: ["I10"],
   },
   {
     name: "the queue gives a worker two requests",
-    file: "lib/simple-pirate/machine.ts",
-    correct: "      if (worker.held.size < this.#limits.perWorker) this.#idle.add(worker);",
-    wrong: "      this.#idle.add(worker);",
+    file: "lib/pirate/machine/dispatcher.ts",
+    correct: "    if (worker.held.size < this.#options.perWorker) this.#idle.add(worker);",
+    wrong: "    this.#idle.add(worker);",
     scenario: "simple-pirate",
     breaks: ["I10"],
   },
@@ -178,7 +178,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     correct: "} else this.#inbox.push(lane, event);",
     wrong: `} else {
           this.#inbox.push(lane, event);
-          lane.events.splice(lane.head, 0, lane.events.pop() as Event);
+          lane.events.unshift(lane.events.pop() as Event);
         }`,
     scenario: "simple-pirate",
     network: "zmtp",
@@ -201,5 +201,55 @@ export const plantedBugs: readonly PlantedBug[] = [
     scenario: "simple-pirate",
     network: "zmtp",
     breaks: ["I15"],
+  },
+  {
+    name: "a heartbeat makes a busy worker ready (P1)",
+    file: "lib/paranoid-pirate/machine/queue.ts",
+    correct: 'case "heartbeat":\n        return;',
+    wrong:
+      'case "heartbeat":\n        if (known) dispatcher.remove(worker);\n        if (known) dispatcher.join(worker);\n        return;',
+    scenario: "paranoid-pirate",
+    breaks: ["I10", "I12", "I13"],
+  },
+  {
+    name: "a heartbeat puts its worker last in the order of dispatches (P2)",
+    file: "lib/paranoid-pirate/machine/queue.ts",
+    correct: 'case "heartbeat":\n        return;',
+    wrong:
+      'case "heartbeat":\n        if (dispatcher.stats().busy > 0) return;\n        dispatcher.remove(worker);\n        return dispatcher.join(worker);',
+    scenario: "paranoid-pirate",
+    breaks: ["I12"],
+  },
+  {
+    name: "the request of an expired worker is not resent (P3)",
+    file: "lib/paranoid-pirate/machine/queue.ts",
+    correct: "    this.#dispatcher.resend(held);\n",
+    wrong: "",
+    scenario: "paranoid-pirate",
+    breaks: ["I11", "I13"],
+  },
+  {
+    name: "a worker expires one interval too late",
+    file: "lib/paranoid-pirate/machine/queue.ts",
+    correct: "new Expiry(interval * liveness)",
+    wrong: "new Expiry(interval * (liveness + 1))",
+    scenario: "paranoid-pirate",
+    breaks: ["I10"],
+  },
+  {
+    name: "a worker that goes on after its expiry is given a second request",
+    file: "lib/paranoid-pirate/machine/queue.ts",
+    correct: 'lapsed === undefined || says === "ready"',
+    wrong: "worker !== undefined",
+    scenario: "paranoid-pirate",
+    breaks: ["I10", "I11", "I13"],
+  },
+  {
+    name: "a worker does not turn to its queue again after silence",
+    file: "lib/paranoid-pirate/machine/worker.ts",
+    correct: "    this.#disconnect(now + delay);",
+    wrong: "    this.#disconnect(Infinity);",
+    scenario: "paranoid-pirate",
+    breaks: ["I16"],
   },
 ];
