@@ -92,7 +92,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: "a worker does not register again after the queue's restart",
     file: "lib/simple-pirate/worker.ts",
     correct: "if (!desk.closed && socket.send(ready))",
-    wrong: "if (connection === 1 && socket.send(ready))",
+    wrong:
+      'if (!Reflect.has(socket, "was") && Reflect.set(socket, "was", true) && socket.send(ready))',
     scenario: "simple-pirate",
     breaks: ["I16"],
   },
@@ -126,7 +127,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     correct: "    if (worker.held.size < this.#options.perWorker) this.#idle.add(worker);",
     wrong: "    this.#idle.add(worker);",
     scenario: "simple-pirate",
-    breaks: ["I10"],
+    breaks: ["I10", "I12"],
   },
   {
     name: "the decoder forgets the rest of a chunk after a header that came in two",
