@@ -43,8 +43,10 @@ export const regressions: readonly Regression[] = [
     name: "an abort ends a close that lingers",
     scenario: "simple-pirate",
     network: "zmtp",
-    seed: 60,
-    plan: [],
+    seed: 151,
+    plan: [
+      { at: 1195, kind: "island", target: ["client1", "queue"], duration: 1628, strength: 0 },
+    ],
   },
   {
     name: "a retry that has not left when the reply comes never does",
