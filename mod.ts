@@ -14,6 +14,8 @@ export {
   PrivateerError,
   type PrivateerErrorCode,
   type PrivateerErrorDetails,
+  RequestFailedError,
+  ServiceUnknownError,
   TransportError,
   type TransportErrorCode,
 } from "./lib/errors.ts";
@@ -33,6 +35,27 @@ export {
   type LazyPirateServerStats,
   type LazyPirateStats,
 } from "./lib/lazy-pirate/mod.ts";
+export {
+  type Broker,
+  type HeartbeatOptions,
+  majordomoBroker,
+  type MajordomoBrokerEvent,
+  type MajordomoBrokerOptions,
+  type MajordomoBrokerStats,
+  type MajordomoClient,
+  majordomoClient,
+  type MajordomoClientEvent,
+  type MajordomoClientOptions,
+  type MajordomoClientStats,
+  type MajordomoServiceOptions,
+  type MajordomoVersion,
+  majordomoWorker,
+  type MajordomoWorkerEvent,
+  type MajordomoWorkerOptions,
+  type RequestEnd,
+  type ServiceStats,
+  type WorkerEnd,
+} from "./lib/majordomo/mod.ts";
 export {
   type Queue,
   type SimplePirateQueue,
