@@ -30,7 +30,7 @@ export interface MajordomoServiceOptions {
   readonly attempts?: number | undefined;
   /**
    * The most requests that wait; one more is refused.
-   * @default 10_000
+   * @default 100_000
    */
   readonly maxQueued?: number | undefined;
   /**
@@ -53,7 +53,7 @@ export interface MajordomoBrokerOptions {
   readonly services?: Readonly<Record<string, MajordomoServiceOptions>> | undefined;
   /**
    * The most requests that wait in all services together.
-   * @default 100_000
+   * @default 200_000
    */
   readonly maxQueued?: number | undefined;
   /**
@@ -266,7 +266,7 @@ function brokerPolicy(options: MajordomoBrokerOptions): BrokerPolicy {
   const fallback = servicePolicy("*", all, {
     delivery: "atLeastOnce",
     attempts: 3,
-    maxQueued: 10_000,
+    maxQueued: 100_000,
     maxQueuedBytes: 67_108_864,
     expiry: 10_000,
   });
@@ -277,7 +277,7 @@ function brokerPolicy(options: MajordomoBrokerOptions): BrokerPolicy {
     ),
     fallback,
     bounds: {
-      maxQueued: count("maxQueued", options.maxQueued, 100_000, 1),
+      maxQueued: count("maxQueued", options.maxQueued, 200_000, 1),
       maxQueuedBytes: count("maxQueuedBytes", options.maxQueuedBytes, 268_435_456, 1),
     },
     observed: options.observe !== undefined,
