@@ -16,6 +16,7 @@ function run(...args: string[]): { status: number | null; stdout: string } {
 /** The last line that each example prints. */
 const endings: Readonly<Record<string, RegExp>> = {
   "lazy-pirate.ts": /^hello, world$/m,
+  "majordomo.ts": /^AHOY LAND\n1\n2\n3\ntrue false$/m,
   "simple-pirate.ts": /^request 9 by the (loop|function)$/m,
 };
 
