@@ -1,10 +1,9 @@
-import { ClosedError } from "../errors.ts";
+import { ClosedError, PrivateerError } from "../errors.ts";
 import { JobDesk } from "../job-desk.ts";
 import type { Jobs } from "../jobs.ts";
-import { Message } from "../message.ts";
+import { type Frames, Message } from "../message.ts";
 import { observer } from "../observe.ts";
 import { checkEndpoint, count, duration } from "../options.ts";
-import { PrivateerError } from "../errors.ts";
 import { defaultTransport } from "../transport/default.ts";
 import type { DealerSocket, Transport, TransportEvent } from "../transport/transport.ts";
 import { Alarm } from "./alarm.ts";
@@ -135,6 +134,9 @@ export function majordomoWorker(
   /** The present socket; the machine says when it is to be another. */
   let socket: DealerSocket | undefined;
   let opening: Promise<void> = Promise.resolve();
+  /** What the present connection has no room for yet, and the end of it. */
+  let unsent: Frames[] = [];
+  let flushing: Promise<void> = Promise.resolve();
   const closing = new Set<Promise<void>>();
   const desk = new JobDesk({
     signal,
@@ -143,7 +145,9 @@ export function majordomoWorker(
     closing: () => step({ type: "close" }),
     release: async (aborted) => {
       await opening;
+      if (aborted) unsent = [];
       step({ type: "end" });
+      await within(linger, flushing);
       alarm.clear();
       await Promise.all([...closing, socket?.close(aborted ? 0 : linger)]);
     },
@@ -170,12 +174,29 @@ export function majordomoWorker(
     }
   }
 
+  /** Sends, in order; what finds no room waits for it, as a reply that were lost would keep its job open. */
+  function send(frames: Frames): void {
+    if (unsent.length > 0) unsent.push(frames);
+    else if (socket?.send(frames) === false && !socket.closed) {
+      unsent = [frames];
+      flushing = flush(socket, unsent);
+    }
+  }
+
+  async function flush(own: DealerSocket, waiting: Frames[]): Promise<void> {
+    while (waiting === unsent && waiting.length > 0 && !own.closed) {
+      if (own.send(waiting[0] as Frames)) waiting.shift();
+      else await own.writable();
+    }
+  }
+
   function step(input: WorkerInput): void {
+    // What was for a connection is not for the next one.
+    if (input.type === "left") unsent = [];
     for (const effect of machine.step(input, performance.now())) {
       switch (effect.type) {
         case "send":
-          // What finds no room is lost as with the connection: the broker misses it, and so resends.
-          if (socket?.send(effect.frames) === false) observe({ type: "replyDropped" });
+          send(effect.frames);
           break;
         case "offer":
           offer(effect.job, effect.body);
@@ -186,6 +207,7 @@ export function majordomoWorker(
           break;
         case "close": {
           if (socket === undefined) break;
+          unsent = [];
           const closed = socket.close(linger);
           closing.add(closed);
           void closed.then(() => closing.delete(closed));
@@ -205,12 +227,13 @@ export function majordomoWorker(
     alarm.set(machine.deadline);
   }
 
-  function offer(job: number, body: Message["frames"]): void {
+  function offer(job: number, body: Frames): void {
     const cancel = desk.offer({
       message: new Message(body),
       answer: (body) => {
         jobs.delete(job);
         step({ type: "answered", job, final: true, body });
+        return flushing;
       },
       partial: (body) => {
         if (!machine.streams) {
@@ -220,6 +243,7 @@ export function majordomoWorker(
           );
         }
         step({ type: "answered", job, final: false, body });
+        return flushing;
       },
       dropped: (reason, taken) => {
         jobs.delete(job);
@@ -239,6 +263,14 @@ export function majordomoWorker(
         return new ClosedError("Cannot deliver a reply: the caller has given up");
     }
   }
+}
+
+/** Waits for a promise, but not longer than so many milliseconds. */
+async function within(ms: number, promise: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
+  await Promise.race([promise, late]);
+  clearTimeout(timer);
 }
 
 /** What the caller is told of a handler's failure. */

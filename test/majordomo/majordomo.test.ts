@@ -386,6 +386,42 @@ for (const { name, transport: open, anywhere } of subjects) {
     },
   );
 
+  over("loses no part to a broker that reads slowly", async (transport) => {
+    const router = await transport.router({ receiveHighWaterMark: 10 });
+    const endpoint = await router.bind(anywhere);
+    const jobs = majordomoWorker(endpoint, "s", { transport, version: "0.2" });
+    let sent = 0;
+    const part = new Uint8Array(8192);
+    const end = worker(async (_request, job) => {
+      for (; sent < 3000; sent++) await job.partial([`${sent}`, part]);
+      return "end";
+    })(jobs);
+    const received: string[] = [];
+    const read = () => {
+      for (const event of router.receive(10)) {
+        if (event.type !== "message") continue;
+        const command = event.frames[1]?.[0];
+        if (command === 1) {
+          router.send(event.peer, [
+            ...bytes("MDPW02", "\x02", "client"),
+            new Uint8Array(),
+            part,
+          ]);
+        } else if (command === 3 || command === 4) {
+          received.push(new TextDecoder().decode(event.frames[4]));
+        }
+      }
+      return sent;
+    };
+    await until(() => read() > 0, "the parts begin");
+    await until(() => sent > 900, "much is on its way, or waits");
+    await until(() => read() === 3000 && received.at(-1) === "end", "all is read");
+    assert.equal(received, [...Array.from({ length: 3000 }, (_, i) => `${i}`), "end"]);
+    await jobs.close();
+    await end;
+    await router.close(0);
+  });
+
   over("ends a worker whose signal fires while it waits to reconnect", async (transport) => {
     const router = await transport.router();
     const endpoint = await router.bind(anywhere);
