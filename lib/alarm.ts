@@ -1,3 +1,6 @@
+/** The longest time that timers can wait. */
+const longest = 2_147_483_647;
+
 /**
  * One timer for a machine that says when it next wants to be woken. Deadlines mostly move later, so the timer
  * is left alone then: it wakes too early, which changes nothing, and is set anew.
@@ -17,10 +20,12 @@ export class Alarm {
     if (this.#stopped || deadline >= this.#at) return;
     clearTimeout(this.#timer);
     this.#at = deadline;
+    // At least a millisecond, as a timer may fire that much early and would be set again at once.
+    const wait = Math.min(longest, Math.max(1, Math.ceil(deadline - performance.now())));
     this.#timer = setTimeout(() => {
       this.#at = Infinity;
       this.#wake();
-    }, Math.max(0, Math.ceil(deadline - performance.now())));
+    }, wait);
   }
 
   /** Never wakes again. */

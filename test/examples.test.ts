@@ -28,6 +28,7 @@ function printed(file: string): string {
 const endings: Readonly<Record<string, RegExp>> = {
   "lazy-pirate.ts": /^hello, world$/m,
   "paranoid-pirate.ts": /^hello, from the other worker$/m,
+  "majordomo.ts": /^AHOY LAND\n1\n2\n3\ntrue false$/m,
   "simple-pirate.ts": /^request 9 by the (loop|function)$/m,
 };
 

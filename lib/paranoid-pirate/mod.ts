@@ -8,7 +8,7 @@ export type { PirateQueueEvent, PirateQueueStats } from "../pirate/machine/queue
 export type { PirateQueueOptions } from "../pirate/queue-options.ts";
 export type { Queue } from "../pirate/queue.ts";
 export type { PirateWorkerOptions } from "../pirate/worker-options.ts";
-export type { HeartbeatOptions } from "./heartbeat.ts";
+export type { HeartbeatOptions } from "../heartbeat.ts";
 export type { ParanoidPirateQueueEvent, ParanoidPirateQueueStats } from "./machine/queue.ts";
 export type { ParanoidPirateWorkerEvent } from "./machine/worker.ts";
 export {

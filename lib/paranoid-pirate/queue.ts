@@ -1,6 +1,6 @@
 import { type PirateQueueOptions, resolveQueueOptions } from "../pirate/queue-options.ts";
 import { drawFirstJob, openQueue, type Queue } from "../pirate/queue.ts";
-import { type HeartbeatOptions, resolveHeartbeat } from "./heartbeat.ts";
+import { type HeartbeatOptions, heartbeatPolicy } from "../heartbeat.ts";
 import {
   type ParanoidPirateQueueEvent,
   type ParanoidPirateQueueStats,
@@ -72,7 +72,7 @@ export async function paranoidPirateQueue(
   back: string,
   options: ParanoidPirateQueueOptions = {},
 ): Promise<ParanoidPirateQueue> {
-  const heartbeat = resolveHeartbeat(options.heartbeat);
+  const heartbeat = heartbeatPolicy(options.heartbeat, 1000);
   const resolved = resolveQueueOptions(options);
   const { attempts } = resolved;
   const machine = new QueueMachine({ ...heartbeat, attempts, firstJob: drawFirstJob() });

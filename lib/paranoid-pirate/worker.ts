@@ -6,7 +6,7 @@ import { duration } from "../options.ts";
 import { Assignments, type Conversation } from "../pirate/assignments.ts";
 import { type PirateWorkerOptions, resolveWorkerOptions } from "../pirate/worker-options.ts";
 import type { DealerEvent, TransportEvent } from "../transport/transport.ts";
-import { type HeartbeatOptions, resolveHeartbeat } from "./heartbeat.ts";
+import { type HeartbeatOptions, heartbeatPolicy } from "../heartbeat.ts";
 import {
   type ParanoidPirateWorkerEvent,
   type WorkerInput,
@@ -77,7 +77,7 @@ export function paranoidPirateWorker(
 ): Jobs {
   const initialBackoff = duration("backoff.initial", options.backoff?.initial, 1000);
   const machine = new WorkerMachine({
-    ...resolveHeartbeat(options.heartbeat),
+    ...heartbeatPolicy(options.heartbeat, 1000),
     initialBackoff,
     maxBackoff: duration(
       "backoff.max",
