@@ -138,15 +138,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     breaks: ["I16"],
   },
   {
-    name: "a retry that has not left when the reply comes leaves later",
-    file: "lib/lazy-pirate/connection.ts",
-    correct: "if (attempt > 1) this.#socket.withdraw(request);",
-    wrong: "",
-    scenario: "lazy-pirate",
-    network: "zmtp",
-    breaks: ["I4"],
-  },
-  {
     name: "the decoder forgets the rest of a chunk after a header that came in two",
     file: "lib/transport/zmtp/decoder.ts",
     correct: "        this.#headerSize = 0;\n      }\n",
