@@ -14,9 +14,12 @@ export {
   PrivateerError,
   type PrivateerErrorCode,
   type PrivateerErrorDetails,
+  RequestFailedError,
+  ServiceUnknownError,
   TransportError,
   type TransportErrorCode,
 } from "./lib/errors.ts";
+export type { HeartbeatOptions } from "./lib/heartbeat.ts";
 export type { Job, Jobs } from "./lib/jobs.ts";
 export { type Frames, Message, type MessageLike } from "./lib/message.ts";
 export { type Handler, worker, type WorkerEvent, type WorkerOptions } from "./lib/worker.ts";
@@ -34,6 +37,42 @@ export {
   type LazyPirateStats,
 } from "./lib/lazy-pirate/mod.ts";
 export {
+  type Broker,
+  majordomoBroker,
+  type MajordomoBrokerEvent,
+  type MajordomoBrokerOptions,
+  type MajordomoBrokerStats,
+  type MajordomoClient,
+  majordomoClient,
+  type MajordomoClientEvent,
+  type MajordomoClientOptions,
+  type MajordomoClientStats,
+  type MajordomoServiceOptions,
+  type MajordomoVersion,
+  majordomoWorker,
+  type MajordomoWorkerEvent,
+  type MajordomoWorkerOptions,
+  type RequestEnd,
+  type ServiceStats,
+  type WorkerEnd,
+} from "./lib/majordomo/mod.ts";
+export {
+  type AssignmentEvent,
+  type ParanoidPirateBackoff,
+  type ParanoidPirateQueue,
+  paranoidPirateQueue,
+  type ParanoidPirateQueueEvent,
+  type ParanoidPirateQueueOptions,
+  type ParanoidPirateQueueStats,
+  paranoidPirateWorker,
+  type ParanoidPirateWorkerEvent,
+  type ParanoidPirateWorkerOptions,
+} from "./lib/paranoid-pirate/mod.ts";
+export {
+  type PirateQueueEvent,
+  type PirateQueueOptions,
+  type PirateQueueStats,
+  type PirateWorkerOptions,
   type Queue,
   type SimplePirateQueue,
   simplePirateQueue,
@@ -75,4 +114,6 @@ export {
   type StreamHandler,
   zmtp,
   type ZmtpOptions,
+  type ZmtpStats,
+  type ZmtpTransport,
 } from "./lib/transport/zmtp/mod.ts";

@@ -13,5 +13,5 @@ export interface Device extends AsyncDisposable {
    *
    * @returns Counters, as they stand now.
    */
-  stats(): Readonly<Record<string, number>>;
+  stats(): Readonly<Record<string, unknown>>;
 }

@@ -2,6 +2,8 @@
  * What went wrong, as a closed set:
  *
  * - `NO_REPLY`: every attempt stayed unanswered ({@linkcode NoReplyError}).
+ * - `REQUEST_FAILED`: the handler that had the request failed ({@linkcode RequestFailedError}).
+ * - `SERVICE_UNKNOWN`: no worker came for the service ({@linkcode ServiceUnknownError}).
  * - `BACKLOG_FULL`: too much is waiting already ({@linkcode BacklogFullError}).
  * - `MESSAGE_TOO_LARGE`: the message is over the bound ({@linkcode MessageTooLargeError}).
  * - `CLOSED`: the client, job or device was closed ({@linkcode ClosedError}).
@@ -11,6 +13,8 @@
  */
 export type PrivateerErrorCode =
   | "NO_REPLY"
+  | "REQUEST_FAILED"
+  | "SERVICE_UNKNOWN"
   | "BACKLOG_FULL"
   | "MESSAGE_TOO_LARGE"
   | "CLOSED"
@@ -116,6 +120,32 @@ export class NoReplyError extends PrivateerError {
    */
   constructor(message: string, details?: PrivateerErrorDetails) {
     super("NO_REPLY", message, details);
+  }
+}
+
+/** The handler that had the request failed; its failure's message is at the end of this error's. */
+export class RequestFailedError extends PrivateerError {
+  /**
+   * Makes the error; its outcome is `unknown`.
+   *
+   * @param message What was asked, and what the handler said.
+   * @param details What is known besides.
+   */
+  constructor(message: string, details?: PrivateerErrorDetails) {
+    super("REQUEST_FAILED", message, { outcome: "unknown", ...details });
+  }
+}
+
+/** No worker came for the service in time. */
+export class ServiceUnknownError extends PrivateerError {
+  /**
+   * Makes the error; its outcome is `rejected`.
+   *
+   * @param message Which service, and how long was waited.
+   * @param details What is known besides.
+   */
+  constructor(message: string, details?: PrivateerErrorDetails) {
+    super("SERVICE_UNKNOWN", message, { outcome: "rejected", ...details });
   }
 }
 

@@ -9,8 +9,15 @@ export interface Task {
   readonly message: Message;
   /** Delivers the answer; called once at the most. */
   answer(body: Frames): void | Promise<void>;
-  /** The job ended without an answer. */
-  dropped(): void;
+  /** Delivers a part of the answer, where the pattern can. */
+  partial?(body: Frames): void | Promise<void>;
+  /**
+   * The job ended without an answer.
+   *
+   * @param reason What its consumer gave as the reason, or undefined.
+   * @param taken Whether a consumer ever had it; if not, the request did not run.
+   */
+  dropped(reason: unknown, taken: boolean): void;
 }
 
 /** What a {@linkcode JobDesk} needs of its pattern. */
@@ -20,6 +27,8 @@ export interface JobDeskOptions {
   readonly drain: number;
   /** The most bytes in an answer. */
   readonly maxMessageSize: number;
+  /** Told when a close begins, before what nobody has taken is dropped. */
+  closing?(): void;
   /** Gives the resources back: accepted answers may leave first, or, when aborted (by then or later), not. */
   release(aborted: boolean): Promise<void>;
 }
@@ -87,6 +96,7 @@ export class JobDesk implements Jobs {
     while (!this.closed) {
       const job = this.#queued.shift();
       if (job !== undefined) {
+        job.taken = true;
         this.#open.add(job);
         this.#taken.open();
         return { done: false, value: job };
@@ -126,6 +136,7 @@ export class JobDesk implements Jobs {
   async #close(aborted: boolean): Promise<void> {
     await Promise.resolve(); // so that `closed` is true before anything below can be seen
     const { signal, drain } = this.#options;
+    this.#options.closing?.();
     for (const job of this.#queued) job.drop();
     this.#queued.clear();
     this.#taken.open();
@@ -152,6 +163,8 @@ export class JobDesk implements Jobs {
 }
 
 class OpenJob implements Job {
+  /** Whether a consumer has it. */
+  taken = false;
   readonly #task: Task;
   readonly #maxMessageSize: number;
   readonly #onEnd: () => void;
@@ -179,6 +192,27 @@ class OpenJob implements Job {
   }
 
   async reply(body: MessageLike): Promise<void> {
+    const frames = this.#checked(body);
+    this.#state = "answered";
+    try {
+      await this.#task.answer(frames);
+    } finally {
+      this.#onEnd();
+    }
+  }
+
+  async partial(body: MessageLike): Promise<void> {
+    if (this.#task.partial === undefined) {
+      throw new PrivateerError(
+        "UNSUPPORTED",
+        "Cannot send a partial reply: this pattern has one reply to a request",
+      );
+    }
+    await this.#task.partial(this.#checked(body));
+  }
+
+  /** The frames of an answer that may be sent now. */
+  #checked(body: MessageLike): Frames {
     const frames = framesOf(body);
     const size = byteLengthOf(frames);
     if (size > this.#maxMessageSize) {
@@ -192,26 +226,13 @@ class OpenJob implements Job {
     if (this.#state !== "open") {
       throw new TypeError(`Cannot reply: the job was ${this.#state} already`);
     }
-    this.#state = "answered";
-    try {
-      await this.#task.answer(frames);
-    } finally {
-      this.#onEnd();
-    }
+    return frames;
   }
 
-  // deno-lint-ignore require-await -- a rejection, as promised
-  async partial(_body: MessageLike): Promise<void> {
-    throw new PrivateerError(
-      "UNSUPPORTED",
-      "Cannot send a partial reply: this pattern has one reply to a request",
-    );
-  }
-
-  drop(): void {
+  drop(reason?: unknown): void {
     if (this.#state !== "open") return;
     this.#state = "dropped";
-    this.#task.dropped();
+    this.#task.dropped(reason, this.taken);
     this.#onEnd();
   }
 

@@ -25,14 +25,21 @@ export interface Job {
    *
    * @param body The part.
    * @returns When the part has been handed to the transport.
-   * @throws {PrivateerError} With code `UNSUPPORTED` where the pattern cannot.
+   * @throws {PrivateerError} With code `UNSUPPORTED` where the pattern, or the broker, cannot.
+   * @throws {TypeError} When `body` is no message, or the job has ended already.
+   * @throws {MessageTooLargeError} When it is over the bound.
+   * @throws {ClosedError} When the jobs were closed.
    */
   partial(body: MessageLike): Promise<void>;
   /**
-   * Ends the job without an answer: the caller's own retry takes over. A job that is neither answered nor
-   * dropped keeps its worker busy. Does nothing to a job that has ended.
+   * Ends the job without an answer. Majordomo gives the request to another worker; with a reason, and where
+   * caller, broker and worker are all of this library, the call fails at once instead. Elsewhere the caller's
+   * own retry takes over. A job that is neither answered nor dropped keeps its worker busy. Does nothing to a
+   * job that has ended.
+   *
+   * @param reason Why it failed. An error's message goes to the caller.
    */
-  drop(): void;
+  drop(reason?: unknown): void;
 }
 
 /**

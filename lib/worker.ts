@@ -16,8 +16,8 @@ export interface WorkerOptions {
   /** Ends the consumption: no further job is taken, those in hand are finished. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Answers a request whose handler failed. When it returns nothing, the job is dropped and the caller's
-   * own retry takes over.
+   * Answers a request whose handler failed. When it returns nothing, the job is dropped with the failure as
+   * its reason: see {@linkcode Job.drop} for what the caller gets then.
    */
   readonly onError?:
     | ((error: unknown, job: Job) => MessageLike | void | Promise<MessageLike | void>)
@@ -38,7 +38,7 @@ export type WorkerEvent =
  * Makes a consumer of jobs from a function that answers one.
  *
  * A failing handler never ends the loop: the failure is reported, and the job is answered by `onError`
- * or dropped, so that the caller's own retry takes over. A job whose signal has fired counts as
+ * or dropped, so that the caller's own retry takes over, or the caller is told at once (Majordomo). A job whose signal has fired counts as
  * cancelled, not failed.
  *
  * @example Answer requests with a function
@@ -74,13 +74,15 @@ export function worker(
   }
 
   async function answerFailure(error: unknown, job: Job): Promise<void> {
+    let reason = error;
     try {
       const answer = await onError?.(error, job);
       if (answer !== undefined) await job.reply(answer);
     } catch (error) {
+      reason = error;
       observe({ type: "handlerFailed", error, job });
     } finally {
-      job.drop();
+      job.drop(reason);
     }
   }
 

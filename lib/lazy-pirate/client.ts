@@ -1,13 +1,11 @@
-import pRetry from "p-retry";
+import { AttemptError, type Call, Calls } from "../calls.ts";
 import type { Client, RequestOptions } from "../client.ts";
-import { BacklogFullError, ClosedError, MessageTooLargeError, NoReplyError } from "../errors.ts";
-import { Followers } from "../followers.ts";
-import { byteLengthOf, type Frames, framesOf, type Message, type MessageLike } from "../message.ts";
+import type { Message, MessageLike } from "../message.ts";
 import { observer } from "../observe.ts";
-import { checkEndpoint, count, duration } from "../options.ts";
+import { checkEndpoint } from "../options.ts";
 import { defaultTransport } from "../transport/default.ts";
 import type { Transport, TransportEvent } from "../transport/transport.ts";
-import { AttemptError, Connection, type ConnectionEvent } from "./connection.ts";
+import { Connection, type ConnectionEvent } from "./connection.ts";
 
 /** How {@linkcode lazyPirate} behaves. */
 export interface LazyPirateOptions {
@@ -139,40 +137,28 @@ export interface LazyPirateClient extends Client {
  * @throws {TransportError} With code `SCHEME_UNSUPPORTED` when the transport does not carry the endpoint.
  */
 export function lazyPirate(endpoint: string, options: LazyPirateOptions = {}): LazyPirateClient {
-  const { signal: life, transport = defaultTransport() } = options;
+  const { transport = defaultTransport() } = options;
   const observe = observer(options.observe);
-  const defaultTimeout = duration("timeout", options.timeout, 2500, 1);
-  const defaultRetries = count("retries", options.retries, 3);
-  const minTimeout = duration("backoff.initial", options.backoff?.initial, 100);
-  const maxTimeout = duration("backoff.max", options.backoff?.max, 10_000, minTimeout);
-  const backlog = count("backlog", options.backlog, 1000, 1);
-  const maxMessageSize = count("maxMessageSize", options.maxMessageSize, 4_194_304, 1);
+  const calls = new Calls(endpoint, options, {
+    attemptFailed: (attempt, error) => observe({ type: "attemptFailed", endpoint, attempt, error }),
+    release: async () => {
+      const connection = await connecting?.catch(() => undefined);
+      await Promise.all([connection?.close(), retired?.close()]);
+    },
+  });
   checkEndpoint(endpoint, "connect", transport);
 
-  const counters = {
-    requests: 0,
-    replies: 0,
-    retries: 0,
-    lateReplies: 0,
-    malformedReplies: 0,
-    reopened: 0,
-  };
-  const calls = new Set<AbortController>();
-  const followers = new Followers();
-  let settled: (() => void) | undefined;
+  const counters = { lateReplies: 0, malformedReplies: 0, reopened: 0 };
   let connecting: Promise<Connection> | undefined;
   let retired: Connection | undefined;
-  let closing: Promise<void> | undefined;
-  let lastId = 0;
-
-  if (life?.aborted) abort();
-  else life?.addEventListener("abort", abort);
+  calls.start();
 
   /** The present connection; it is opened when the first attempt wants it. */
   function connected(): Promise<Connection> {
     if (connecting === undefined) {
+      const { backlog: sendHighWaterMark, maxMessageSize } = calls;
       const opening = transport
-        .dealer({ linger: 0, sendHighWaterMark: backlog, maxMessageSize, observe })
+        .dealer({ linger: 0, sendHighWaterMark, maxMessageSize, observe })
         .then((socket) => new Connection(socket, endpoint, report));
       connecting = opening;
       opening.catch(() => {
@@ -198,130 +184,33 @@ export function lazyPirate(endpoint: string, options: LazyPirateOptions = {}): L
     observe({ type: "reopened", endpoint });
   }
 
-  async function request(like: MessageLike, call: RequestOptions = {}): Promise<Message> {
-    const body = framesOf(like);
-    const timeout = duration("timeout", call.timeout, defaultTimeout, 1);
-    const retries = count("retries", call.retries, defaultRetries);
-    life?.throwIfAborted();
-    call.signal?.throwIfAborted();
-    refuse(body);
-
-    const controller = new AbortController();
-    const forward = () => controller.abort(call.signal?.reason);
-    if (call.signal !== undefined) followers.follow(call.signal, forward);
-    calls.add(controller);
-    counters.requests++;
+  async function attempt(call: Call): Promise<Message> {
+    const connection = await connected();
+    call.signal.throwIfAborted();
+    call.begin();
     try {
-      const reply = await exchange(body, timeout, retries, controller.signal);
-      counters.replies++;
-      return reply;
-    } finally {
-      if (call.signal !== undefined) followers.unfollow(call.signal, forward);
-      calls.delete(controller);
-      if (calls.size === 0) settled?.();
-      if (life?.aborted) await close();
-    }
-  }
-
-  /** Throws when a request cannot be taken. */
-  function refuse(body: Frames): void {
-    const size = byteLengthOf(body);
-    if (closing !== undefined) {
-      throw new ClosedError(`Cannot send to ${endpoint}: the client is closed`, {
-        outcome: "rejected",
-        endpoint,
-      });
-    }
-    if (size > maxMessageSize) {
-      throw new MessageTooLargeError(
-        `Cannot send to ${endpoint}: the message has ${size} bytes, and the bound is ${maxMessageSize}`,
-        { endpoint },
+      return await connection.exchange(
+        call.id,
+        call.body,
+        call.attempts,
+        call.timeout,
+        call.signal,
       );
-    }
-    if (calls.size >= backlog) {
-      throw new BacklogFullError(`Cannot send to ${endpoint}: ${backlog} calls are in flight`, {
-        endpoint,
-      });
-    }
-  }
-
-  async function exchange(
-    body: Frames,
-    timeout: number,
-    retries: number,
-    signal: AbortSignal,
-  ): Promise<Message> {
-    const id = ++lastId;
-    const startedAt = performance.now();
-    let attempts = 0;
-    let mayHaveRun = false;
-
-    async function attempt(): Promise<Message> {
-      const connection = await connected();
-      signal.throwIfAborted();
-      if (++attempts > 1) counters.retries++;
-      try {
-        return await connection.exchange(id, body, attempts, timeout, signal);
-      } catch (error) {
-        if (error instanceof AttemptError) {
-          mayHaveRun ||= error.sent;
-          if (error.silent && error.sent && await connecting === connection) reopen(connection);
-        }
-        throw error;
-      }
-    }
-
-    try {
-      return await pRetry(attempt, {
-        retries,
-        minTimeout,
-        maxTimeout,
-        randomize: true,
-        signal,
-        shouldRetry: ({ error }) => isRetriable(error),
-        onFailedAttempt: ({ error }) => {
-          if (isRetriable(error)) {
-            observe({ type: "attemptFailed", endpoint, attempt: attempts, error });
-          }
-        },
-      });
     } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      if (!mayHaveRun && !(error instanceof AttemptError)) throw error;
-      if (!isRetriable(error)) throw error;
-      const elapsed = performance.now() - startedAt;
-      throw new NoReplyError(
-        `Cannot get a reply from ${endpoint}: ${attempts} attempts in ${
-          Math.round(elapsed)
-        } ms failed, the last because ${error.message}`,
-        { outcome: mayHaveRun ? "unknown" : "rejected", attempts, elapsed, endpoint, cause: error },
-      );
+      const silent = error instanceof AttemptError && error.silent && error.sent;
+      if (silent && await connecting === connection) reopen(connection);
+      throw error;
     }
   }
 
-  function close(): Promise<void> {
-    closing ??= (async () => {
-      if (calls.size > 0) await new Promise<void>((resolve) => settled = resolve);
-      const connection = await connecting?.catch(() => undefined);
-      await Promise.all([connection?.close(), retired?.close()]);
-      life?.removeEventListener("abort", abort);
-    })();
-    return closing;
-  }
-
-  /** Ends the calls in flight, and then the client. */
-  function abort(): void {
-    for (const call of calls) call.abort(life?.reason);
-    void close();
+  // deno-lint-ignore require-await -- what it throws reaches the caller as a rejection
+  async function request(like: MessageLike, options: RequestOptions = {}): Promise<Message> {
+    return calls.call(like, options, attempt);
   }
 
   return Object.assign(request, {
-    close,
-    stats: () => ({ ...counters, inFlight: calls.size }),
-    [Symbol.asyncDispose]: close,
+    close: () => calls.close(),
+    stats: () => ({ ...calls.counters, ...counters, inFlight: calls.inFlight }),
+    [Symbol.asyncDispose]: () => calls.close(),
   });
-}
-
-function isRetriable(error: unknown): error is AttemptError | BacklogFullError {
-  return error instanceof AttemptError || error instanceof BacklogFullError;
 }

@@ -1,24 +1,10 @@
 import { execute } from "abort-controller-x";
+import { AttemptError } from "../calls.ts";
 import { BacklogFullError } from "../errors.ts";
 import { Message } from "../message.ts";
 import type { Frames } from "../message.ts";
 import type { DealerSocket } from "../transport/transport.ts";
 import { decodeReply, encodeRequest, type RequestId } from "./protocol.ts";
-
-/** Why an attempt ended without a reply, so that another may be made. */
-export class AttemptError extends Error {
-  /** Whether the request may have reached the server. */
-  readonly sent: boolean;
-  /** Whether nothing at all was heard on the connection since the request was sent. */
-  readonly silent: boolean;
-
-  constructor(message: string, { sent, silent }: { sent: boolean; silent: boolean }) {
-    super(message);
-    this.name = "AttemptError";
-    this.sent = sent;
-    this.silent = silent;
-  }
-}
 
 /** What a connection tells its client. */
 export type ConnectionEvent = "joined" | "left" | "lateReply" | "malformedReply";

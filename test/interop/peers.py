@@ -4,10 +4,18 @@ python3 peers.py rep-server ENDPOINT        REP: echoes, prefixed with "re:"
 python3 peers.py req-client ENDPOINT N      REQ: N requests one after another, each checked
 python3 peers.py sp-queue FRONT BACK        Simple Pirate queue: two ROUTERs, least recently used worker
 python3 peers.py sp-worker BACK             Simple Pirate worker: REQ, READY is the byte 1
+python3 peers.py pp-queue FRONT BACK MS     6/PPP queue: expires silent workers, heartbeats those it has left
+python3 peers.py pp-worker BACK MS          6/PPP worker: DEALER, one job at a time, READY on a new socket after silence
+python3 peers.py md-worker VERSION ENDPOINT SERVICE   MDP/Worker 0.1 or 0.2: echoes, prefixed with "re:"; in 0.2
+                                            a partial "part:" comes first; registers anew after DISCONNECT
+python3 peers.py md-client VERSION ENDPOINT SERVICE N   MDP/Client 0.1 (REQ) or 0.2 (DEALER), each reply checked
+python3 peers.py md-broker VERSION ENDPOINT   MDP broker of one version that takes requests apart by position,
+                                            with mmi.service
 
 Each prints "bound ENDPOINT ..." or "ok ..." when there is something to say.
 """
 import sys
+import time
 import zmq
 
 context = zmq.Context()
@@ -76,5 +84,220 @@ def sp_worker(back):
         socket.send_multipart(frames[:2] + [b"re:" + frames[2]] + frames[3:])
 
 
-roles = {"rep-server": rep_server, "req-client": req_client, "sp-queue": sp_queue, "sp-worker": sp_worker}
+READY, HEARTBEAT, LIVENESS = b"\x01", b"\x02", 3
+
+
+def pp_queue(front, back, ms):
+    """As plain as the specification allows: any message of a worker makes it ready."""
+    clients, front = bind(zmq.ROUTER, front)
+    workers, back = bind(zmq.ROUTER, back)
+    say("bound", front, back)
+    interval = int(ms) / 1000
+    ready = {}
+    beat_at = time.monotonic() + interval
+    poller = zmq.Poller()
+    poller.register(workers, zmq.POLLIN)
+    while True:
+        if ready:
+            poller.register(clients, zmq.POLLIN)
+        elif clients in poller:
+            poller.unregister(clients)
+        events = dict(poller.poll(int(ms)))
+        now = time.monotonic()
+        if workers in events:
+            worker, *frames = workers.recv_multipart()
+            ready.pop(worker, None)
+            ready[worker] = now + interval * LIVENESS
+            if len(frames) > 1:
+                clients.send_multipart(frames)
+        if clients in events and ready:
+            worker = next(iter(ready))
+            del ready[worker]
+            workers.send_multipart([worker] + clients.recv_multipart())
+        if now >= beat_at:
+            for worker in ready:
+                workers.send_multipart([worker, HEARTBEAT])
+            beat_at = now + interval
+        ready = {worker: expiry for worker, expiry in ready.items() if now < expiry}
+
+
+def pp_worker(back, ms):
+    def connect():
+        socket = context.socket(zmq.DEALER)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.connect(back)
+        socket.send(READY)
+        return socket
+
+    interval = int(ms) / 1000
+    socket = connect()
+    liveness = LIVENESS
+    beat_at = time.monotonic() + interval
+    while True:
+        if socket.poll(int(ms)):
+            frames = socket.recv_multipart()
+            liveness = LIVENESS
+            if frames != [HEARTBEAT]:
+                # As strict as the Guide's: one address frame.
+                assert len(frames) >= 3 and frames[1] == b"", frames
+                socket.send_multipart(frames[:2] + [b"re:" + frames[2]] + frames[3:])
+        else:
+            liveness -= 1
+            if liveness == 0:
+                socket.close()
+                time.sleep(interval)
+                socket = connect()
+                liveness = LIVENESS
+        if time.monotonic() >= beat_at:
+            beat_at = time.monotonic() + interval
+            socket.send(HEARTBEAT)
+
+
+COMMANDS = {
+    "0.1": {"ready": b"\x01", "request": b"\x02", "final": b"\x03", "heartbeat": b"\x04", "disconnect": b"\x05"},
+    "0.2": {"ready": b"\x01", "request": b"\x02", "partial": b"\x03", "final": b"\x04", "heartbeat": b"\x05",
+            "disconnect": b"\x06"},
+}
+
+
+def worker_head(version):
+    return [b"", b"MDPW01"] if version == "0.1" else [b"MDPW02"]
+
+
+def md_worker(version, endpoint, service):
+    commands, head = COMMANDS[version], worker_head(version)
+    poller = zmq.Poller()
+
+    def register():
+        socket = context.socket(zmq.DEALER)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.connect(endpoint)
+        poller.register(socket, zmq.POLLIN)
+        socket.send_multipart(head + [commands["ready"], service.encode()])
+        return socket
+
+    socket = register()
+    say("ready")
+    while True:
+        if not poller.poll(50):
+            socket.send_multipart(head + [commands["heartbeat"]])
+            continue
+        frames = socket.recv_multipart()
+        assert frames[:len(head)] == head, frames
+        command, rest = frames[len(head)], frames[len(head) + 1:]
+        if command == commands["request"]:
+            address, empty, body = rest[0], rest[1], rest[2:]
+            assert empty == b"" and body, frames
+            if "partial" in commands:
+                socket.send_multipart(head + [commands["partial"], address, b"", b"part:" + body[0]])
+            socket.send_multipart(head + [commands["final"], address, b"", b"re:" + body[0]] + body[1:])
+        elif command == commands["disconnect"]:
+            assert not rest, frames
+            poller.unregister(socket)
+            socket.close()
+            socket = register()
+        else:
+            assert command == commands["heartbeat"] and not rest, frames
+
+
+def md_client(version, endpoint, service, count):
+    socket = context.socket(zmq.REQ if version == "0.1" else zmq.DEALER)
+    socket.setsockopt(zmq.RCVTIMEO, 10000)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.connect(endpoint)
+    name = service.encode()
+    for number in range(int(count)):
+        body = [b"%d" % number, b"", b"tail"]
+        if version == "0.1":
+            socket.send_multipart([b"MDPC01", name] + body)
+            frames = socket.recv_multipart()
+            assert frames[:2] == [b"MDPC01", name], frames
+            body_at = 2
+        else:
+            socket.send_multipart([b"MDPC02", b"\x01", name] + body)
+            frames = socket.recv_multipart()
+            while frames[:3] == [b"MDPC02", b"\x02", name]:
+                frames = socket.recv_multipart()
+            assert frames[:3] == [b"MDPC02", b"\x03", name], frames
+            body_at = 3
+        assert frames[body_at:] == [b"re:%d" % number, b"", b"tail"], frames
+    say("ok", count)
+
+
+def md_broker(version, endpoint):
+    socket, bound = bind(zmq.ROUTER, endpoint)
+    say("bound", bound)
+    commands, head = COMMANDS[version], worker_head(version)
+    client_head = [b"", b"MDPC01"] if version == "0.1" else [b"MDPC02"]
+    services, idle, waiting = {}, {}, {}
+    poller = zmq.Poller()
+    poller.register(socket, zmq.POLLIN)
+
+    def reply(client, name, body, partial=False):
+        command = [] if version == "0.1" else [b"\x02" if partial else b"\x03"]
+        socket.send_multipart([client] + client_head + command + [name] + body)
+
+    def dispatch(name):
+        while idle.get(name) and waiting.get(name):
+            client, body = waiting[name].pop(0)
+            socket.send_multipart([idle[name].pop(0)] + head + [commands["request"], client, b""] + body)
+
+    while True:
+        if not poller.poll(50):
+            for worker in services:
+                socket.send_multipart([worker] + head + [commands["heartbeat"]])
+            continue
+        frames = socket.recv_multipart()
+        peer, frames = frames[0], frames[1:]
+        if frames[:len(client_head)] == client_head:
+            at = len(client_head)
+            if version == "0.2":
+                assert frames[at] == b"\x01", frames
+                at += 1
+            name, body = frames[at], frames[at + 1:]
+            if name == b"mmi.service":
+                reply(peer, name, [b"200" if body[-1] in services.values() else b"404"])
+            elif name.startswith(b"mmi."):
+                reply(peer, name, [b"501"])
+            else:
+                waiting.setdefault(name, []).append((peer, body))
+                dispatch(name)
+            continue
+        # By position, as the Guide's broker does: what is unexpected ends this broker, and so the test.
+        assert frames[:len(head)] == head, frames
+        command, rest = frames[len(head)], frames[len(head) + 1:]
+        if command == commands["ready"]:
+            assert peer not in services, frames
+            services[peer] = rest[0]
+            idle.setdefault(rest[0], []).append(peer)
+            dispatch(rest[0])
+        elif command == commands["disconnect"]:
+            name = services.pop(peer, None)
+            if name is not None and peer in idle[name]:
+                idle[name].remove(peer)
+        elif peer not in services:
+            socket.send_multipart([peer] + head + [commands["disconnect"]])
+        elif command in (commands["final"], commands.get("partial")):
+            client, empty, body = rest[0], rest[1], rest[2:]
+            assert empty == b"" and body, frames
+            name = services[peer]
+            reply(client, name, body, partial=command != commands["final"])
+            if command == commands["final"]:
+                idle[name].append(peer)
+                dispatch(name)
+        else:
+            assert command == commands["heartbeat"] and not rest, frames
+
+
+roles = {
+    "md-worker": md_worker,
+    "md-client": md_client,
+    "md-broker": md_broker,
+    "rep-server": rep_server,
+    "req-client": req_client,
+    "sp-queue": sp_queue,
+    "sp-worker": sp_worker,
+    "pp-queue": pp_queue,
+    "pp-worker": pp_worker,
+}
 roles[sys.argv[1]](*sys.argv[2:])

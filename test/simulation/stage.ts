@@ -37,6 +37,10 @@ export interface Settings {
   /** How likely something closes and opens again by itself. */
   readonly reopens: number;
   readonly habits: Habits;
+  /** How queue and workers know of each other, where they do. */
+  readonly heartbeat: { readonly interval: number; readonly liveness: number };
+  /** How workers wait for a silent queue. */
+  readonly backoff: { readonly initial: number; readonly max: number };
 }
 
 /** What a scenario is played on. */
@@ -95,6 +99,9 @@ export function drawSettings(random: Random): Settings {
       throw: sometimes(0.3),
       drop: sometimes(0.3),
     },
+    // Longer than the slowest message, or else the slow look dead all the time.
+    heartbeat: { interval: random.integer(100, 400), liveness: random.integer(3, 5) },
+    backoff: { initial: random.integer(1, 100), max: random.integer(100, 1000) },
   };
 }
 

@@ -19,6 +19,19 @@ export const babbleOfClient: Babble = (random) =>
     () => [bytes(random, 8), empty],
   ])();
 
+/** To whom Paranoid Pirate workers speak; HEARTBEAT and READY too, without any work or further life. */
+export const babbleOfParanoidWorker: Babble = (random) =>
+  random.pick([
+    () => [bytes(random, 3)],
+    () => [empty],
+    () => [new Uint8Array([random.integer(3, 255)])],
+    () => [empty, new Uint8Array([1])],
+    () => [bytes(random, 1), empty, bytes(random, 1)],
+    () => [new Uint8Array([1])],
+    () => [new Uint8Array([2])],
+    () => [new Uint8Array([9, 0, 0, 0, random.integer(1, 20)]), empty, bytes(random, 4)],
+  ])();
+
 /** To whom workers speak: nonsense, a READY that no work follows, a reply to a request that it never had. */
 export const babbleOfWorker: Babble = (random) =>
   random.pick([

@@ -238,6 +238,19 @@ test("a socket's options are checked when it is opened", async () => {
   assert.instance(failure, RangeError);
 });
 
+test("stats() counts what all sockets of the transport met", async () => {
+  const transport = zmtp();
+  const { observe, seen } = watch();
+  await using dealer = await transport.dealer({ observe });
+  await using gone = await transport.router();
+  const endpoint = await gone.bind(any);
+  await gone.close();
+  dealer.connect(endpoint);
+  await seen("connectFailed", /./);
+  assert.ok(transport.stats().connectsFailed >= 1);
+  assert.is(transport.stats().peersRefused, 0);
+});
+
 test("what observe throws does not disturb the socket", async () => {
   const thrown = new Promise((resolve) => process.once("uncaughtException", resolve));
   await using router = await zmtp().router({

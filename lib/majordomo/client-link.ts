@@ -1,0 +1,266 @@
+import { execute } from "abort-controller-x";
+import { AttemptError, type Call } from "../calls.ts";
+import { BacklogFullError } from "../errors.ts";
+import { type Frames, Message } from "../message.ts";
+import type { DealerSocket } from "../transport/transport.ts";
+import { extensionName, extensionService } from "./machine/mmi.ts";
+import {
+  decodeToClient,
+  encodeCall,
+  encodeCancel,
+  encodeRequest,
+  type FailureCode,
+} from "./protocol/client.ts";
+import { maxTtl } from "./protocol/number.ts";
+import type { MajordomoVersion } from "./service-name.ts";
+
+/** What kind of broker is at the other end. */
+export type BrokerKind =
+  /** This library's: many requests on one connection, each with its number. */
+  | "privateer"
+  /** Another: its replies say only whose turn it was. */
+  | "positional";
+
+/** What a link tells its client. */
+export type LinkEvent = "joined" | "left" | "lateReply" | "malformedReply";
+
+/** The broker ended a call without a reply. */
+export class BrokerVerdict extends Error {
+  readonly code: FailureCode;
+
+  constructor(code: FailureCode, text: string) {
+    super(text);
+    this.name = "BrokerVerdict";
+    this.code = code;
+  }
+}
+
+interface Pending {
+  partial(body: Frames): void;
+  final(body: Frames): void;
+  failed(error: Error): void;
+  lost(): void;
+}
+
+const encoder = new TextEncoder();
+const probeService = encoder.encode(extensionService);
+const probeBody: Frames = [encoder.encode(extensionName)];
+const decoder = new TextDecoder();
+
+/**
+ * The connection over which a client finds out which broker it has, and over which it speaks P1 when the
+ * broker is this library's. The question is an ordinary request to a service `mmi.*` that no other broker
+ * has, without an id in front, so every broker may answer it as 8/MMI says: 501.
+ */
+export class ClientLink {
+  readonly #socket: DealerSocket;
+  readonly #endpoint: string;
+  readonly #version: MajordomoVersion;
+  readonly #observe: (event: LinkEvent) => void;
+  readonly #pending = new Map<number, Pending>();
+  readonly #askers = new Set<() => void>();
+  readonly #done: Promise<void>;
+  #kind: BrokerKind | undefined;
+  #heardAt = -Infinity;
+  /** When the first attempt failed since the broker was last heard. */
+  #doubtedAt = Infinity;
+  #joined = false;
+  #retired = false;
+
+  constructor(
+    socket: DealerSocket,
+    endpoint: string,
+    version: MajordomoVersion,
+    observe: (event: LinkEvent) => void,
+  ) {
+    this.#socket = socket;
+    this.#endpoint = endpoint;
+    this.#version = version;
+    this.#observe = observe;
+    socket.connect(endpoint);
+    this.#done = this.#listen();
+  }
+
+  /** Which broker it is; undefined until it has said so on the present connection. */
+  get kind(): BrokerKind | undefined {
+    return this.#kind;
+  }
+
+  async #listen(): Promise<void> {
+    for await (const batch of this.#socket) {
+      for (const event of batch) {
+        switch (event.type) {
+          case "message":
+            this.#heardAt = performance.now();
+            this.#doubtedAt = Infinity;
+            this.#receive(event.frames);
+            break;
+          case "joined":
+            this.#joined = true;
+            this.#observe("joined");
+            this.#ask();
+            break;
+          case "left":
+            this.#joined = false;
+            this.#kind = undefined;
+            this.#observe("left");
+            this.#lose();
+            break;
+          default:
+            event satisfies never;
+        }
+      }
+    }
+  }
+
+  #ask(): void {
+    this.#socket.send(encodeRequest(this.#version, probeService, probeBody));
+  }
+
+  #lose(): void {
+    for (const pending of this.#pending.values()) pending.lost();
+  }
+
+  #receive(frames: Frames): void {
+    const message = decodeToClient(frames);
+    if (message.type === "malformed") return this.#observe("malformedReply");
+    if (message.type !== "error" && message.call === undefined) {
+      const { service } = message;
+      if (service === undefined || decoder.decode(service) !== extensionService) {
+        return this.#observe("malformedReply");
+      }
+      return this.#told(message.body);
+    }
+    const pending = this.#pending.get(message.call as number);
+    if (pending === undefined) return this.#observe("lateReply");
+    if (message.type === "error") pending.failed(new BrokerVerdict(message.code, message.text));
+    else pending[message.type](message.body);
+  }
+
+  /** The answer to the question which broker it is. */
+  #told([code, name]: Frames): void {
+    const ours = decoder.decode(code) === "200" && decoder.decode(name) === extensionName;
+    this.#kind = ours ? "privateer" : "positional";
+    const askers = [...this.#askers];
+    this.#askers.clear();
+    for (const tell of askers) tell();
+  }
+
+  /**
+   * Waits until it is known which broker it is.
+   *
+   * @throws {AttemptError} When the broker does not say within `timeout` milliseconds.
+   * @throws `signal.reason` when aborted.
+   */
+  known(timeout: number, signal: AbortSignal): Promise<BrokerKind> {
+    const askedAt = performance.now();
+    return execute<BrokerKind>(signal, (resolve, reject) => {
+      const tell = () => {
+        clearTimeout(timer);
+        resolve(this.#kind as BrokerKind);
+      };
+      const end = () => {
+        clearTimeout(timer);
+        this.#askers.delete(tell);
+      };
+      const timer = setTimeout(() => {
+        end();
+        const reason = `the broker at ${this.#endpoint} did not answer within ${timeout} ms`;
+        reject(new AttemptError(reason, { sent: false, silent: this.#silent(askedAt) }));
+      }, timeout);
+      this.#askers.add(tell);
+      return end;
+    });
+  }
+
+  /**
+   * Whether the broker is to be taken for dead, as an attempt that began at `startedAt` has failed: nothing
+   * was heard since, although it was asked after an earlier attempt had failed. A service that is slow is not
+   * the broker's death.
+   */
+  #silent(startedAt: number): boolean {
+    if (!this.#joined || this.#heardAt >= startedAt) return false;
+    if (this.#doubtedAt < startedAt) return true;
+    if (this.#doubtedAt === Infinity) {
+      this.#doubtedAt = performance.now();
+      this.#ask();
+    }
+    return false;
+  }
+
+  /**
+   * Sends a request in P1 and waits for its final reply; each partial one gives it as much time again.
+   *
+   * @throws {AttemptError} When nothing comes for `timeout` milliseconds, or the connection ends.
+   * @throws {BrokerVerdict} When the broker ends it.
+   * @throws {BacklogFullError} When the socket takes no more.
+   * @throws `signal.reason` when aborted; a request that has not left yet then never does.
+   */
+  exchange(
+    call: Call,
+    timeout: number,
+    service: Uint8Array,
+    partial: (body: Frames) => void,
+  ): Promise<Message> {
+    const { id, signal } = call;
+    return execute<Message>(signal, (resolve, reject) => {
+      const ttl = Math.min(maxTtl, Math.ceil(call.patience));
+      const request = encodeCall(id, ttl, service, call.body);
+      const sentAt = performance.now();
+      const end = () => {
+        clearTimeout(timer);
+        this.#pending.delete(id);
+        if (this.#retired && this.#pending.size === 0) void this.close();
+      };
+      const fail = (reason: string) => {
+        const sent = !this.#socket.withdraw(request);
+        end();
+        reject(new AttemptError(reason, { sent, silent: this.#silent(sentAt) }));
+      };
+      const late = () => fail(`${this.#endpoint} sent no reply within ${timeout} ms`);
+      let timer = setTimeout(late, timeout);
+      this.#pending.set(id, {
+        partial: (body) => {
+          clearTimeout(timer);
+          timer = setTimeout(late, timeout);
+          partial(body);
+        },
+        final: (body) => {
+          end();
+          resolve(new Message(body));
+        },
+        failed: (error) => {
+          end();
+          reject(error);
+        },
+        lost: () => fail(`the connection to ${this.#endpoint} ended`),
+      });
+      if (!this.#socket.send(request)) {
+        end();
+        reject(new BacklogFullError(`Cannot send to ${this.#endpoint}: too many messages wait`));
+      }
+      return () => {
+        if (!this.#socket.withdraw(request)) this.cancel(id);
+        end();
+      };
+    });
+  }
+
+  /** Tells the broker that nobody waits for a call's reply any more. */
+  cancel(id: number): void {
+    if (this.#kind === "privateer") this.#socket.send(encodeCancel(id));
+  }
+
+  /** Takes no new attempts, and closes when the present ones have ended. */
+  retire(): void {
+    this.#retired = true;
+    if (this.#pending.size === 0) void this.close();
+  }
+
+  /** Closes the socket; a last word leaves within `linger` milliseconds, and the attempts on it fail. */
+  async close(linger = 0): Promise<void> {
+    this.#lose();
+    await this.#socket.close(linger);
+    await this.#done;
+  }
+}

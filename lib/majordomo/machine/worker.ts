@@ -1,0 +1,339 @@
+import type { Frames } from "../../message.ts";
+import type { Version } from "../protocol/header.ts";
+import {
+  decodeToWorker,
+  encodeDisconnect,
+  encodeFailed,
+  encodeHeartbeat,
+  encodeJobReply,
+  encodeReady,
+  encodeReturned,
+  encodeWorkerReply,
+  type JobId,
+  type ToWorker,
+} from "../protocol/worker.ts";
+import { Deadlines, type Due } from "./deadlines.ts";
+import type { HeartbeatPolicy } from "../../heartbeat.ts";
+
+/** What happened to a worker. `job` is the machine's own number of a job. */
+export type WorkerInput =
+  | { readonly type: "joined" }
+  | { readonly type: "left" }
+  | { readonly type: "message"; readonly frames: Frames }
+  | {
+    readonly type: "answered";
+    readonly job: number;
+    readonly final: boolean;
+    readonly body: Frames;
+  }
+  /** A job ended without an answer; `failure` says why, if its handler did. */
+  | {
+    readonly type: "dropped";
+    readonly job: number;
+    readonly taken: boolean;
+    readonly failure: string | undefined;
+  }
+  | { readonly type: "tick" }
+  /** No more jobs are wanted. */
+  | { readonly type: "close" }
+  /** The broker is to hear that the worker goes. */
+  | { readonly type: "end" };
+
+/** What the worker's driver is to do, in order. */
+export type WorkerEffect =
+  | { readonly type: "send"; readonly frames: Frames }
+  | { readonly type: "offer"; readonly job: number; readonly body: Frames }
+  /** Nobody waits for a job any more. */
+  | { readonly type: "cancel"; readonly job: number; readonly reason: JobEnd }
+  /** The socket is done with. */
+  | { readonly type: "close" }
+  /** A new socket is wanted. */
+  | { readonly type: "open" }
+  | { readonly type: "report"; readonly event: MajordomoWorkerEvent };
+
+/** Why nobody waits for a job's answer. */
+export type JobEnd = "left" | "cancelled" | "deadline";
+
+/** What a worker reports. */
+export type MajordomoWorkerEvent =
+  /** The worker registered with its broker, for the first time or again. */
+  | { readonly type: "registered" }
+  /** The connection to the broker ended; the jobs in hand are cancelled. */
+  | { readonly type: "left" }
+  /** The broker said DISCONNECT, or was silent for too long; there is a new socket after `pause` ms. */
+  | {
+    readonly type: "reopening";
+    readonly reason: "disconnected" | "silent" | "dropped";
+    readonly pause: number;
+  }
+  /** A request ended without an answer. */
+  | { readonly type: "requestDropped" }
+  /** A reply was not sent, because the broker that asked for it is gone. */
+  | { readonly type: "replyDropped" }
+  /** Something came that is none of the protocol's, and was dropped. */
+  | { readonly type: "malformedMessage" };
+
+/** How the machine behaves. */
+export interface WorkerPolicy {
+  readonly version: Version;
+  readonly service: Uint8Array;
+  readonly concurrency: number;
+  readonly heartbeat: HeartbeatPolicy;
+  readonly backoff: { readonly initial: number; readonly max: number };
+  /** A number from 0 to 1, for the pauses. */
+  readonly random: () => number;
+}
+
+class Held implements Due {
+  readonly number: number;
+  readonly job: JobId;
+  /** What to answer to in 0.1 and 0.2; undefined in P1. */
+  readonly address: Uint8Array | undefined;
+  readonly dueAt: number;
+  over = false;
+  cancelled = false;
+
+  constructor(number: number, request: Request, now: number) {
+    this.number = number;
+    this.job = request.job;
+    this.address = request.address;
+    this.dueAt = request.ttl === undefined ? Infinity : now + request.ttl;
+  }
+}
+
+type Request = Extract<ToWorker, { readonly type: "request" }>;
+
+/** A Majordomo worker's logic: its conversation with the broker, and the jobs that it holds of it. */
+export class WorkerMachine {
+  readonly #policy: WorkerPolicy;
+  readonly #expiry: number;
+  readonly #held = new Map<number, Held>();
+  /** In P1, by the broker's number. */
+  readonly #byJob = new Map<JobId, Held>();
+  readonly #due = new Deadlines<Held>();
+  #state: "connecting" | "registered" | "resting" | "ended" = "connecting";
+  #extended = false;
+  #closing = false;
+  #lastNumber = 0;
+  #heardAt = 0;
+  #sentAt = 0;
+  #restsUntil = Infinity;
+  #failures = 0;
+  #effects: WorkerEffect[] = [];
+
+  constructor(policy: WorkerPolicy) {
+    this.#policy = policy;
+    this.#expiry = policy.heartbeat.interval * policy.heartbeat.liveness;
+  }
+
+  /** When a tick is next worth sending; Infinity when nothing is due. */
+  get deadline(): number {
+    if (this.#state === "resting") return this.#restsUntil;
+    if (this.#state !== "registered") return Infinity;
+    const { interval } = this.#policy.heartbeat;
+    return Math.min(this.#heardAt + this.#expiry, this.#sentAt + interval, this.#due.first);
+  }
+
+  /** Whether partial replies can be sent. */
+  get streams(): boolean {
+    return this.#extended || this.#policy.version !== "0.1";
+  }
+
+  /** Takes in what happened, and returns what is to be done about it. */
+  step(input: WorkerInput, now: number): readonly WorkerEffect[] {
+    this.#expire(now);
+    switch (input.type) {
+      case "joined":
+        this.#join(now);
+        break;
+      case "left":
+        this.#leave();
+        break;
+      case "message":
+        if (this.#state === "registered") this.#message(input.frames, now);
+        break;
+      case "answered":
+        this.#answered(input.job, input.final, input.body, now);
+        break;
+      case "dropped":
+        this.#dropped(input, now);
+        break;
+      case "tick":
+        break;
+      case "close":
+        this.#closing = true;
+        break;
+      case "end":
+        this.#end();
+        break;
+      default:
+        input satisfies never;
+    }
+    if (this.#state === "registered" && now >= this.#sentAt + this.#policy.heartbeat.interval) {
+      this.#send(encodeHeartbeat(this.#dialect), now);
+    }
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  get #dialect(): Version | "P1" {
+    return this.#extended ? "P1" : this.#policy.version;
+  }
+
+  #expire(now: number): void {
+    if (this.#state === "registered" && now >= this.#heardAt + this.#expiry) {
+      this.#rest("silent", now);
+    }
+    if (this.#state === "resting" && now >= this.#restsUntil && !this.#closing) {
+      this.#state = "connecting";
+      this.#effects.push({ type: "open" });
+    }
+    for (let held = this.#due.take(now); held !== undefined; held = this.#due.take(now)) {
+      this.#cancel(held, "deadline");
+    }
+  }
+
+  #join(now: number): void {
+    // Nothing is registered while closing: the broker would send a job that nobody takes.
+    if (this.#state !== "connecting" || this.#closing) return;
+    this.#state = "registered";
+    this.#heardAt = now;
+    const { version, service, concurrency } = this.#policy;
+    this.#send(encodeReady(version, service, concurrency), now);
+    this.#report({ type: "registered" });
+  }
+
+  #leave(): void {
+    if (this.#state !== "registered") return;
+    this.#state = "connecting";
+    this.#report({ type: "left" });
+    this.#cancelAll();
+  }
+
+  #message(frames: Frames, now: number): void {
+    const message = decodeToWorker(frames);
+    if (message.type === "malformed") return this.#report({ type: "malformedMessage" });
+    if (message.type === "disconnect") return this.#rest("disconnected", now);
+    this.#heardAt = now;
+    this.#failures = 0;
+    switch (message.type) {
+      case "request":
+        this.#request(message, now);
+        break;
+      case "welcome":
+        this.#extended = true;
+        break;
+      case "cancel": {
+        const held = this.#byJob.get(message.job);
+        if (held !== undefined) this.#cancel(held, "cancelled");
+        break;
+      }
+      case "heartbeat":
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #request(request: Request, now: number): void {
+    const held = new Held(++this.#lastNumber, request, now);
+    this.#held.set(held.number, held);
+    if (held.address === undefined) this.#byJob.set(held.job, held);
+    if (held.dueAt !== Infinity) this.#due.add(held);
+    this.#effects.push({ type: "offer", job: held.number, body: request.body });
+  }
+
+  #answered(job: number, final: boolean, body: Frames, now: number): void {
+    const held = final ? this.#release(job) : this.#held.get(job);
+    if (held === undefined) return this.#report({ type: "replyDropped" });
+    const { address } = held;
+    this.#send(
+      address === undefined
+        ? encodeJobReply(held.job, final, body)
+        : encodeWorkerReply(this.#policy.version, address, final, body),
+      now,
+    );
+  }
+
+  #dropped(
+    { job, taken, failure }: Extract<WorkerInput, { readonly type: "dropped" }>,
+    now: number,
+  ): void {
+    this.#report({ type: "requestDropped" });
+    const held = this.#release(job);
+    if (held === undefined) return;
+    if (held.address === undefined) {
+      this.#send(
+        failure === undefined
+          ? encodeReturned(held.job, !taken && this.#closing)
+          : encodeFailed(held.job, failure),
+        now,
+      );
+    } else {
+      // 7/MDP has no other word for a request that will have no reply.
+      this.#effects.push({ type: "send", frames: encodeDisconnect(this.#policy.version) });
+      this.#rest("dropped", now);
+    }
+  }
+
+  /** Takes a job off the list, if it is of this connection. */
+  #release(job: number): Held | undefined {
+    const held = this.#held.get(job);
+    if (held === undefined) return undefined;
+    this.#held.delete(job);
+    if (held.address === undefined) this.#byJob.delete(held.job);
+    this.#forget(held);
+    return held;
+  }
+
+  #forget(held: Held): void {
+    if (held.over) return;
+    held.over = true;
+    if (held.dueAt !== Infinity && !held.cancelled) this.#due.ended();
+  }
+
+  #cancel(held: Held, reason: JobEnd): void {
+    if (held.cancelled) return;
+    if (reason !== "deadline") this.#forget(held);
+    held.cancelled = true;
+    held.over = true;
+    this.#effects.push({ type: "cancel", job: held.number, reason });
+  }
+
+  #cancelAll(): void {
+    this.#extended = false;
+    for (const held of this.#held.values()) this.#cancel(held, "left");
+    this.#held.clear();
+    this.#byJob.clear();
+  }
+
+  /** Gives the socket up, and has a new one after a pause (7/MDP: "reconnect ... on a new socket"). */
+  #rest(reason: "disconnected" | "silent" | "dropped", now: number): void {
+    const { backoff: { initial, max }, random } = this.#policy;
+    const pause = Math.min(max, initial * 2 ** this.#failures) * (1 + random());
+    this.#failures++;
+    this.#state = "resting";
+    this.#restsUntil = now + pause;
+    this.#report({ type: "reopening", reason, pause });
+    this.#cancelAll();
+    this.#effects.push({ type: "close" });
+  }
+
+  #end(): void {
+    if (this.#state === "registered") {
+      this.#effects.push({ type: "send", frames: encodeDisconnect(this.#dialect) });
+    }
+    this.#state = "ended";
+    this.#cancelAll();
+  }
+
+  #send(frames: Frames, now: number): void {
+    this.#sentAt = now;
+    this.#effects.push({ type: "send", frames });
+  }
+
+  #report(event: MajordomoWorkerEvent): void {
+    this.#effects.push({ type: "report", event });
+  }
+}
