@@ -26,9 +26,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "a request is sent once too often",
-    file: "lib/lazy-pirate/client.ts",
-    correct: "        retries,\n        minTimeout,",
-    wrong: "        retries: retries + 1,\n        minTimeout,",
+    file: "lib/calls.ts",
+    correct: "        retries,\n        minTimeout: minPause,",
+    wrong: "        retries: retries + 1,\n        minTimeout: minPause,",
     scenario: "lazy-pirate",
     breaks: ["I3"],
   },
@@ -42,8 +42,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "an aborted call leaves its listener on the signal",
-    file: "lib/lazy-pirate/client.ts",
-    correct: "if (call.signal !== undefined) followers.unfollow(call.signal, forward);",
+    file: "lib/calls.ts",
+    correct: "if (options.signal !== undefined) this.#followers.unfollow(options.signal, forward);",
     wrong: "",
     scenario: "lazy-pirate",
     breaks: ["I14"],
@@ -66,7 +66,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "a request that was sent is called rejected",
-    file: "lib/lazy-pirate/client.ts",
+    file: "lib/calls.ts",
     correct: 'outcome: mayHaveRun ? "unknown" : "rejected"',
     wrong: 'outcome: "rejected"',
     scenario: "lazy-pirate",
