@@ -3,12 +3,15 @@ import * as assert from "uvu/assert";
 import {
   BacklogFullError,
   ClosedError,
+  type Frames,
   lazyPirate,
   type LazyPirateEvent,
+  memory,
   MessageTooLargeError,
   NoReplyError,
   type RouterEvent,
   type RouterSocket,
+  type Transport,
   TransportError,
 } from "../../mod.ts";
 import { countedSignal, heapUsed, rejection, subjects, until } from "../support.ts";
@@ -341,6 +344,41 @@ test("lazyPirate() says that a request without a server certainly never ran", as
   const error = await rejection(request("1")) as NoReplyError;
   assert.instance(error, NoReplyError);
   assert.is(error.outcome, "rejected");
+});
+
+test("lazyPirate() takes back a retry that has not left when the first attempt's reply comes", async () => {
+  const transport = memory();
+  await using server = await Server.bind(transport, "inproc://*");
+  const waiting: Frames[] = [];
+  const slow: Transport = {
+    ...transport,
+    dealer: async (options) => {
+      const socket = await transport.dealer(options);
+      const send = socket.send.bind(socket);
+      let sends = 0;
+      return Object.assign(socket, {
+        send: (frames: Frames) => ++sends === 1 ? send(frames) : waiting.push(frames) > 0,
+        withdraw: (frames: Frames) => {
+          const at = waiting.indexOf(frames);
+          if (at >= 0) waiting.splice(at, 1);
+          return at >= 0;
+        },
+      });
+    },
+  };
+  await using request = lazyPirate(server.endpoint, {
+    transport: slow,
+    timeout: 200,
+    backoff: { initial: 1 },
+  });
+  // Something is heard after the first send, so that the retry goes over the same connection.
+  const reply = request("a");
+  const first = await server.next();
+  server.sendRaw(first, ["heard"]);
+  await until(() => waiting.length === 1, "a retry");
+  server.answer(first, ["late"]);
+  assert.is((await reply).text(), "late");
+  assert.equal(waiting, []);
 });
 
 test("lazyPirate() throws for bad endpoints and options", () => {

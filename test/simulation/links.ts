@@ -12,8 +12,8 @@ export interface LinkTimes {
 
 /** Which faults are at work where, and what that does to whatever passes there. */
 export class Links {
+  readonly times: LinkTimes;
   readonly #random: Random;
-  readonly #times: LinkTimes;
   /** How many faults are at work, by `kind from>to` or `kind name`. */
   readonly #faults = new Map<string, number>();
   readonly #strengths = new Map<string, number>();
@@ -22,7 +22,7 @@ export class Links {
 
   constructor(random: Random, times: LinkTimes) {
     this.#random = random;
-    this.#times = times;
+    this.times = times;
   }
 
   begin(kind: LinkFault, where: string, strength: number, end: number): void {
@@ -63,7 +63,7 @@ export class Links {
 
   /** How long the next thing takes over a link. */
   latency(link: string): number {
-    const { least, typical } = this.#times;
+    const { least, typical } = this.times;
     return this.#random.tailed(least, typical) + this.strength("lag", link);
   }
 }

@@ -26,9 +26,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "a request is sent once too often",
-    file: "lib/lazy-pirate/client.ts",
-    correct: "        retries,\n        minTimeout,",
-    wrong: "        retries: retries + 1,\n        minTimeout,",
+    file: "lib/calls.ts",
+    correct: "        retries,\n        minTimeout: minPause,",
+    wrong: "        retries: retries + 1,\n        minTimeout: minPause,",
     scenario: "lazy-pirate",
     breaks: ["I3"],
   },
@@ -42,8 +42,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "an aborted call leaves its listener on the signal",
-    file: "lib/lazy-pirate/client.ts",
-    correct: "if (call.signal !== undefined) followers.unfollow(call.signal, forward);",
+    file: "lib/calls.ts",
+    correct: "if (options.signal !== undefined) this.#followers.unfollow(options.signal, forward);",
     wrong: "",
     scenario: "lazy-pirate",
     breaks: ["I14"],
@@ -66,7 +66,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "a request that was sent is called rejected",
-    file: "lib/lazy-pirate/client.ts",
+    file: "lib/calls.ts",
     correct: 'outcome: mayHaveRun ? "unknown" : "rejected"',
     wrong: 'outcome: "rejected"',
     scenario: "lazy-pirate",
@@ -137,15 +137,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     scenario: "simple-pirate",
     network: "zmtp",
     breaks: ["I16"],
-  },
-  {
-    name: "a retry that has not left when the reply comes leaves later",
-    file: "lib/lazy-pirate/connection.ts",
-    correct: "if (attempt > 1) this.#socket.withdraw(request);",
-    wrong: "",
-    scenario: "lazy-pirate",
-    network: "zmtp",
-    breaks: ["I4"],
   },
   {
     name: "the decoder forgets the rest of a chunk after a header that came in two",

@@ -11,7 +11,8 @@ import type { World } from "./world.ts";
 export function zmtpMedium(world: World, network: SimulatedNetwork, random: Random): Medium {
   /** Which connection brought bytes: frames are views of them, unless they came in pieces. */
   const origins = new WeakMap<ArrayBufferLike, number>();
-  const grain = random.pick([1, 1, 10, 200]);
+  // A slow network would need the whole of a probe's time to bring large bodies, window by window.
+  const grain = random.pick(network.links.times.typical > 4 ? [1, 1, 10, 10] : [1, 1, 10, 200]);
   // At the least a handshake goes through at once, as on every real system, and a body in a few turns.
   const window = Math.max(random.pick([192, 512, 2_048, 65_536]), 20 * grain);
   const streams = new StreamNetwork({
