@@ -23,7 +23,7 @@ const replies = await Promise.all(["ahoy", "land"].map((word) => request("upper"
 console.log(replies.map((reply) => reply.text()).join(" "));
 
 for await (const part of request.stream("count", "3")) console.log(part.text());
-console.log(await request.lookup("upper"), await request.lookup("nobody"));
+console.log(`${await request.lookup("upper")} ${await request.lookup("nobody")}`);
 
 await Promise.all([upper.close(), count.close()]);
 await Promise.all(workers);

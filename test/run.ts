@@ -26,6 +26,7 @@ const commands: Record<string, readonly string[]> = {
     "--allow-write",
     "--allow-env",
     "--allow-run",
+    "--allow-sys",
     "--v8-flags=--expose-gc",
   ],
   bun: ["npx", "-y", "bun@1.4.5", "run"],
