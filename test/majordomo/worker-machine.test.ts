@@ -58,7 +58,9 @@ const told = (effects: readonly WorkerEffect[]) =>
         return effect.event.type;
       case "cancel":
         return `cancel ${effect.reason}`;
-      default:
+      case "offer":
+      case "open":
+      case "close":
         return effect.type;
     }
   });

@@ -285,13 +285,19 @@ export class Workers {
     this.#requests.arm(job.service);
   }
 
-  /** Unregisters workers that were silent for too long. */
+  /** Unregisters workers that were silent for too long; none of them is given what another held (M2). */
   expire(now: number): void {
+    const expired: Worker[] = [];
     for (
       let worker = this.#liveness.expired(now);
       worker !== undefined;
       worker = this.#liveness.expired(now)
-    ) this.#lose(worker, "expired", now);
+    ) {
+      this.#liveness.forget(worker);
+      worker.service.ready.remove(worker.ready);
+      expired.push(worker);
+    }
+    for (const worker of expired) this.#lose(worker, "expired", now);
   }
 
   /** Says to workers that were not sent anything for an interval that the broker lives. */
