@@ -19,6 +19,7 @@ export {
   TransportError,
   type TransportErrorCode,
 } from "./lib/errors.ts";
+export type { HeartbeatOptions } from "./lib/heartbeat.ts";
 export type { Job, Jobs } from "./lib/jobs.ts";
 export { type Frames, Message, type MessageLike } from "./lib/message.ts";
 export { type Handler, worker, type WorkerEvent, type WorkerOptions } from "./lib/worker.ts";
@@ -37,7 +38,6 @@ export {
 } from "./lib/lazy-pirate/mod.ts";
 export {
   type Broker,
-  type HeartbeatOptions,
   majordomoBroker,
   type MajordomoBrokerEvent,
   type MajordomoBrokerOptions,
@@ -57,6 +57,22 @@ export {
   type WorkerEnd,
 } from "./lib/majordomo/mod.ts";
 export {
+  type AssignmentEvent,
+  type ParanoidPirateBackoff,
+  type ParanoidPirateQueue,
+  paranoidPirateQueue,
+  type ParanoidPirateQueueEvent,
+  type ParanoidPirateQueueOptions,
+  type ParanoidPirateQueueStats,
+  paranoidPirateWorker,
+  type ParanoidPirateWorkerEvent,
+  type ParanoidPirateWorkerOptions,
+} from "./lib/paranoid-pirate/mod.ts";
+export {
+  type PirateQueueEvent,
+  type PirateQueueOptions,
+  type PirateQueueStats,
+  type PirateWorkerOptions,
   type Queue,
   type SimplePirateQueue,
   simplePirateQueue,
@@ -98,4 +114,6 @@ export {
   type StreamHandler,
   zmtp,
   type ZmtpOptions,
+  type ZmtpStats,
+  type ZmtpTransport,
 } from "./lib/transport/zmtp/mod.ts";

@@ -1,7 +1,8 @@
-import { type Transport, zeromq } from "../mod.ts";
+import { type Transport, zeromq, zmtp } from "../mod.ts";
 
 /** Every transport that can be measured, by the name that the command line takes. */
 const transports: Readonly<Record<string, () => Transport>> = {
+  zmtp,
   zeromq,
 };
 
@@ -9,7 +10,7 @@ const transports: Readonly<Record<string, () => Transport>> = {
 export const transportNames: readonly string[] = Object.keys(transports);
 
 /** What drives the subjects that have no transport of ours, and whatever must be alike for all. */
-export const loadTransport = "zeromq";
+export const loadTransport = "zmtp";
 
 const made = new Map<string, Transport>();
 

@@ -39,6 +39,18 @@ export class Fifo<T> implements Iterable<T> {
     return item;
   }
 
+  last(): T | undefined {
+    return this.length === 0 ? undefined : this.#items[this.#items.length - 1];
+  }
+
+  /** Takes the last item back. */
+  pop(): T | undefined {
+    if (this.length === 0) return undefined;
+    const item = this.#items.pop();
+    if (this.length === 0) this.clear();
+    return item;
+  }
+
   /** Takes an item out of the middle, in time proportional to the length. */
   delete(item: T): boolean {
     const at = this.#items.indexOf(item, this.#head);

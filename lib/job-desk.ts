@@ -29,7 +29,7 @@ export interface JobDeskOptions {
   readonly maxMessageSize: number;
   /** Told when a close begins, before what nobody has taken is dropped. */
   closing?(): void;
-  /** Gives the resources back: accepted answers may leave first, or, when aborted, not. */
+  /** Gives the resources back: accepted answers may leave first, or, when aborted (by then or later), not. */
   release(aborted: boolean): Promise<void>;
 }
 
@@ -47,6 +47,7 @@ export class JobDesk implements Jobs {
   readonly #taken = new Gate();
   #closing: Promise<void> | undefined;
   #failure: { readonly reason: unknown } | undefined;
+  #releasing = false;
 
   constructor(options: JobDeskOptions) {
     this.#options = options;
@@ -128,7 +129,8 @@ export class JobDesk implements Jobs {
     this.#failure = { reason };
     for (const job of this.#open) job.cancel(reason);
     this.#settled.open();
-    this.#closing ??= this.#close(true);
+    if (this.#closing === undefined) this.#closing = this.#close(true);
+    else if (this.#releasing) void this.#options.release(true);
   }
 
   async #close(aborted: boolean): Promise<void> {
@@ -149,6 +151,7 @@ export class JobDesk implements Jobs {
         new ClosedError(`Cannot wait for the job: a close waits ${drain} ms, then ends it`),
       );
     }
+    this.#releasing = true;
     await this.#options.release(aborted || this.#failure !== undefined);
     for (const job of this.#open) job.end();
     signal?.removeEventListener("abort", this.#onAbort);

@@ -110,7 +110,7 @@ test("the bench leaves no process behind when it is ended by a signal", async ()
   await once(child.stdout!.setEncoding("utf8"), "data");
   let output = "";
   child.stdout!.on("data", (chunk) => output += chunk);
-  await until(() => output.includes("throughput 1/"), "the first round");
+  await until(() => output.includes("throughput 1/"), "the first round", 120_000);
   child.kill("SIGTERM");
   const [code] = await once(child, "exit");
   assert.is(code, 143);

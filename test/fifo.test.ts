@@ -7,7 +7,10 @@ test("Fifo behaves as an array does, whatever is done with it", () => {
   const action = fc.oneof(
     { weight: 6, arbitrary: fc.record({ kind: fc.constant("push" as const), value: fc.nat(9) }) },
     { weight: 5, arbitrary: fc.record({ kind: fc.constant("shift" as const), value: fc.nat(9) }) },
-    fc.record({ kind: fc.constantFrom("unshift" as const, "delete" as const), value: fc.nat(9) }),
+    fc.record({
+      kind: fc.constantFrom("unshift" as const, "delete" as const, "pop" as const),
+      value: fc.nat(9),
+    }),
   );
   fc.assert(fc.property(fc.array(action, { maxLength: 200 }), (actions) => {
     const fifo = new Fifo<number>();
@@ -21,6 +24,7 @@ test("Fifo behaves as an array does, whatever is done with it", () => {
         fifo.unshift(value);
         model.unshift(value);
       }
+      if (kind === "pop") assert.is(fifo.pop(), model.pop());
       if (kind === "shift") assert.is(fifo.shift(), model.shift());
       if (kind === "delete") {
         const at = model.indexOf(value);
@@ -29,6 +33,7 @@ test("Fifo behaves as an array does, whatever is done with it", () => {
       }
       assert.is(fifo.length, model.length);
       assert.is(fifo.peek(), model[0]);
+      assert.is(fifo.last(), model[model.length - 1]);
       assert.equal([...fifo], model);
     }
   }));

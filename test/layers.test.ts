@@ -105,6 +105,8 @@ test("mod.ts exports these names", () => {
     "majordomoClient",
     "majordomoWorker",
     "memory",
+    "paranoidPirateQueue",
+    "paranoidPirateWorker",
     "simplePirateQueue",
     "simplePirateWorker",
     "worker",

@@ -189,7 +189,13 @@ export function lazyPirate(endpoint: string, options: LazyPirateOptions = {}): L
     call.signal.throwIfAborted();
     call.begin();
     try {
-      return await connection.exchange(call.id, call.body, call.timeout, call.signal);
+      return await connection.exchange(
+        call.id,
+        call.body,
+        call.attempts,
+        call.timeout,
+        call.signal,
+      );
     } catch (error) {
       const silent = error instanceof AttemptError && error.silent && error.sent;
       if (silent && await connecting === connection) reopen(connection);

@@ -73,7 +73,13 @@ export class Connection {
    * @throws {BacklogFullError} When the socket takes no more.
    * @throws `signal.reason` when aborted; a request that has not left yet then never does.
    */
-  exchange(id: RequestId, body: Frames, timeout: number, signal: AbortSignal): Promise<Message> {
+  exchange(
+    id: RequestId,
+    body: Frames,
+    attempt: number,
+    timeout: number,
+    signal: AbortSignal,
+  ): Promise<Message> {
     return execute<Message>(signal, (resolve, reject) => {
       const request = encodeRequest(id, body);
       const sentAt = performance.now();
@@ -93,6 +99,8 @@ export class Connection {
       );
       this.#pending.set(id, {
         reply: (message) => {
+          // It may answer an attempt before this one, which then need not leave any more.
+          if (attempt > 1) this.#socket.withdraw(request);
           end();
           resolve(message);
         },

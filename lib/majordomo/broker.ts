@@ -12,8 +12,8 @@ import {
 } from "./machine/broker.ts";
 import type { MajordomoBrokerEvent } from "./machine/output.ts";
 import type { ServicePolicy } from "./machine/service.ts";
-import { Alarm } from "./alarm.ts";
-import { type HeartbeatOptions, heartbeatPolicy } from "./heartbeat.ts";
+import { Alarm } from "../alarm.ts";
+import { type HeartbeatOptions, heartbeatPolicy } from "../heartbeat.ts";
 
 /** How a service's requests are treated. */
 export interface MajordomoServiceOptions {
@@ -238,7 +238,7 @@ export async function majordomoBroker(
       while (!machine.idle && performance.now() < deadline) await changed.opened();
       clearTimeout(timer);
       step({ type: "end" }, performance.now());
-      alarm.clear();
+      alarm.stop();
       await socket.close(linger);
       await running;
       signal?.removeEventListener("abort", abort);
@@ -271,7 +271,7 @@ function brokerPolicy(options: MajordomoBrokerOptions): BrokerPolicy {
     expiry: 10_000,
   });
   return {
-    heartbeat: heartbeatPolicy(options.heartbeat),
+    heartbeat: heartbeatPolicy(options.heartbeat, 2500),
     services: Object.fromEntries(
       Object.entries(named).map(([name, one]) => [name, servicePolicy(name, one, fallback)]),
     ),

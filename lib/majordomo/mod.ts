@@ -16,7 +16,7 @@ export {
   type MajordomoClientOptions,
   type MajordomoClientStats,
 } from "./client.ts";
-export type { HeartbeatOptions } from "./heartbeat.ts";
+export type { HeartbeatOptions } from "../heartbeat.ts";
 export type { MajordomoBrokerStats } from "./machine/broker.ts";
 export type { MajordomoBrokerEvent, RequestEnd, WorkerEnd } from "./machine/output.ts";
 export type { ServiceStats } from "./machine/service.ts";

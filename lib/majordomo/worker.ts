@@ -6,8 +6,8 @@ import { observer } from "../observe.ts";
 import { checkEndpoint, count, duration } from "../options.ts";
 import { defaultTransport } from "../transport/default.ts";
 import type { DealerSocket, Transport, TransportEvent } from "../transport/transport.ts";
-import { Alarm } from "./alarm.ts";
-import { type HeartbeatOptions, heartbeatPolicy } from "./heartbeat.ts";
+import { Alarm } from "../alarm.ts";
+import { type HeartbeatOptions, heartbeatPolicy } from "../heartbeat.ts";
 import { WorkerMachine } from "./machine/worker.ts";
 import type { JobEnd, MajordomoWorkerEvent, WorkerInput } from "./machine/worker-effects.ts";
 import { checkService, checkVersion, type MajordomoVersion } from "./service-name.ts";
@@ -118,7 +118,7 @@ export function majordomoWorker(
     version: checkVersion(options.version),
     service: checkService(service),
     concurrency,
-    heartbeat: heartbeatPolicy(options.heartbeat),
+    heartbeat: heartbeatPolicy(options.heartbeat, 2500),
     backoff: { initial, max: duration("backoff.max", options.backoff?.max, 30_000, initial) },
     random: Math.random,
   });
@@ -144,7 +144,7 @@ export function majordomoWorker(
       if (aborted) unsent = [];
       step({ type: "end" });
       await within(linger, flushing);
-      alarm.clear();
+      alarm.stop();
       await Promise.all([...closing, socket?.close(aborted ? 0 : linger)]);
     },
   });

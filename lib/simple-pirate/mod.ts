@@ -3,12 +3,16 @@
  *
  * @module
  */
-export type { SimplePirateQueueEvent, SimplePirateQueueStats } from "./machine.ts";
+export type { PirateQueueEvent, PirateQueueStats } from "../pirate/machine/queue-logic.ts";
+export type { PirateQueueOptions } from "../pirate/queue-options.ts";
+export type { PirateWorkerOptions } from "../pirate/worker-options.ts";
+export type { Queue } from "../pirate/queue.ts";
 export {
-  type Queue,
   type SimplePirateQueue,
   simplePirateQueue,
+  type SimplePirateQueueEvent,
   type SimplePirateQueueOptions,
+  type SimplePirateQueueStats,
 } from "./queue.ts";
 export {
   simplePirateWorker,

@@ -1,8 +1,6 @@
 import { delimiter, splitEnvelope } from "../envelope.ts";
 import type { Frames } from "../message.ts";
-
-/** A dispatched request's number in its queue, from 1. */
-export type JobId = number;
+import { decodeReply, encodeRequest, type JobId } from "../pirate/protocol.ts";
 
 /** What a worker says of itself: it can take work. One frame, the byte 1. */
 export const ready: Frames = [delimiter, new Uint8Array([1])];
@@ -14,19 +12,10 @@ export type WorkerMessage =
   | { readonly type: "malformed" };
 
 const malformed = { type: "malformed" } as const;
-const jobIdBytes = 5;
 
-/**
- * A request for a worker: `[""][job][""][body..]`. The Guide's workers, REQ sockets, see and return
- * `[job][""][body..]`, with the job's number where the Guide's queue has a client's routing id. So a worker
- * never handles a routing id that a client chose, and a late reply cannot be taken for another.
- */
+/** A request for a worker: `[""][job][""][body..]`; the Guide's workers, REQ sockets, see and return what follows the first frame. */
 export function encodeJob(job: JobId, body: Frames): Frames {
-  const frame = new Uint8Array(jobIdBytes);
-  const view = new DataView(frame.buffer);
-  view.setUint8(0, Math.floor(job / 2 ** 32));
-  view.setUint32(1, job >>> 0);
-  return [delimiter, frame, delimiter, ...body];
+  return [delimiter, ...encodeRequest(job, body)];
 }
 
 /** What a worker's message says. READY is one frame after the delimiter, a reply three or more. */
@@ -37,10 +26,8 @@ export function decodeWorkerMessage(frames: Frames): WorkerMessage {
   if (outer.body.length === 1) {
     return first.byteLength === 1 && first[0] === 1 ? { type: "ready" } : malformed;
   }
-  const inner = splitEnvelope(outer.body);
-  if (inner?.envelope.length !== 1 || first.byteLength !== jobIdBytes) return malformed;
-  const view = new DataView(first.buffer, first.byteOffset, first.byteLength);
-  return { type: "reply", job: view.getUint8(0) * 2 ** 32 + view.getUint32(1), body: inner.body };
+  const reply = decodeReply(outer.body);
+  return reply === undefined ? malformed : { type: "reply", ...reply };
 }
 
 /** A request as a worker receives it, from any queue: the address frames are to be returned untouched. */

@@ -1,40 +1,13 @@
 import { ClosedError } from "../errors.ts";
 import { JobDesk } from "../job-desk.ts";
 import type { Jobs } from "../jobs.ts";
-import { type Frames, Message } from "../message.ts";
-import { observer } from "../observe.ts";
-import { checkEndpoint, count, duration } from "../options.ts";
-import { defaultTransport } from "../transport/default.ts";
-import type { DealerSocket, Transport, TransportEvent } from "../transport/transport.ts";
+import { Assignments, type Conversation } from "../pirate/assignments.ts";
+import { type PirateWorkerOptions, resolveWorkerOptions } from "../pirate/worker-options.ts";
+import type { DealerSocket, TransportEvent } from "../transport/transport.ts";
 import { decodeJob, encodeReply, ready } from "./protocol.ts";
 
 /** How {@linkcode simplePirateWorker} behaves. */
-export interface SimplePirateWorkerOptions {
-  /** Bounds the worker's life: its abort ends it at once, and its iteration throws the reason. */
-  readonly signal?: AbortSignal | undefined;
-  /**
-   * Milliseconds that a close waits for the job in hand.
-   * @default 5000
-   */
-  readonly drain?: number | undefined;
-  /**
-   * Milliseconds that a close waits for the last reply to leave.
-   * @default 1000
-   */
-  readonly linger?: number | undefined;
-  /**
-   * The most bytes in a request or reply, over all frames.
-   * @default 4_194_304
-   */
-  readonly maxMessageSize?: number | undefined;
-  /**
-   * What carries the messages.
-   * @default zmtp()
-   */
-  readonly transport?: Transport | undefined;
-  /** Told of the connection to the queue, and of what is dropped. */
-  readonly observe?: ((event: SimplePirateWorkerEvent) => void) | undefined;
-}
+export type SimplePirateWorkerOptions = PirateWorkerOptions<SimplePirateWorkerEvent>;
 
 /** What a {@linkcode simplePirateWorker} reports. */
 export type SimplePirateWorkerEvent =
@@ -80,14 +53,10 @@ export function simplePirateWorker(
   endpoint: string,
   options: SimplePirateWorkerOptions = {},
 ): Jobs {
-  const { signal, transport = defaultTransport() } = options;
-  const observe = observer(options.observe);
-  const drain = duration("drain", options.drain, 5000);
-  const linger = duration("linger", options.linger, 1000);
-  const maxMessageSize = count("maxMessageSize", options.maxMessageSize, 4_194_304, 1);
-  checkEndpoint(endpoint, "connect", transport);
-
-  const jobs = new Set<(reason: unknown) => void>();
+  const { signal, drain, linger, maxMessageSize, transport, observe } = resolveWorkerOptions(
+    endpoint,
+    options,
+  );
   const desk = new JobDesk({
     signal,
     drain,
@@ -95,6 +64,13 @@ export function simplePirateWorker(
     release: async (aborted) => {
       const socket = await opening.catch(() => undefined);
       await socket?.close(aborted ? 0 : linger);
+    },
+  });
+  const assignments = new Assignments(desk, {
+    encodeReply,
+    observe,
+    ended: (outcome, { over, socket }) => {
+      if (outcome === "dropped" && !over && !desk.closed) socket.send(ready);
     },
   });
   const opening = open();
@@ -109,59 +85,37 @@ export function simplePirateWorker(
   }
 
   async function serve(socket: DealerSocket): Promise<void> {
-    /** Counts connections: a job belongs to the one that brought it. */
-    let connection = 0;
+    let conversation: Conversation = { socket, over: false };
+    const begin = (): void => {
+      conversation.over = true;
+      conversation = { socket, over: false };
+    };
 
     for await (const batch of socket) {
       for (const event of batch) {
         switch (event.type) {
           case "joined":
-            connection++;
+            begin();
             // Nothing is registered while closing: the queue would send a job that nobody takes.
             if (!desk.closed && socket.send(ready)) observe({ type: "registered" });
             break;
           case "left":
-            connection++;
+            begin();
             observe({ type: "left" });
-            cancelAll();
+            assignments.cancelAll(
+              new ClosedError(`Cannot deliver a reply: the connection to ${endpoint} ended`),
+            );
             break;
-          case "message":
-            accept(event.frames);
+          case "message": {
+            const request = decodeJob(event.frames);
+            if (request === undefined) observe({ type: "malformedRequest" });
+            else assignments.offer(request, conversation);
             break;
+          }
           default:
             event satisfies never;
         }
       }
     }
-
-    function accept(frames: Frames): void {
-      const request = decodeJob(frames);
-      if (request === undefined) return observe({ type: "malformedRequest" });
-      const origin = connection;
-      const cancel = desk.offer({
-        message: new Message(request.body),
-        answer: async (body) => {
-          jobs.delete(cancel);
-          const reply = encodeReply(request.address, body);
-          while (origin === connection && !socket.send(reply) && !socket.closed) {
-            await socket.writable();
-          }
-          if (origin !== connection) observe({ type: "replyDropped" });
-        },
-        dropped: () => {
-          jobs.delete(cancel);
-          observe({ type: "requestDropped" });
-          if (origin === connection && !desk.closed) socket.send(ready);
-        },
-      });
-      jobs.add(cancel);
-    }
-  }
-
-  function cancelAll(): void {
-    for (const cancel of jobs) {
-      cancel(new ClosedError(`Cannot deliver a reply: the connection to ${endpoint} ended`));
-    }
-    jobs.clear();
   }
 }

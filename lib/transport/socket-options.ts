@@ -1,3 +1,4 @@
+import { observer } from "../observe.ts";
 import type { DealerOptions, SocketOptions } from "./transport.ts";
 
 /** Socket options with every default filled in. */
@@ -34,7 +35,7 @@ export function resolveSocketOptions(options: SocketOptions = {}): ResolvedSocke
     sendHighWaterMark: count("sendHighWaterMark", options, 1),
     receiveHighWaterMark: count("receiveHighWaterMark", options, 1),
     maxMessageSize: count("maxMessageSize", options, 1),
-    observe: reporting(options.observe),
+    observe: observer(options.observe),
   };
 }
 
@@ -84,18 +85,4 @@ function count(
   throw new RangeError(
     `Cannot use the option ${name}: expected an integer from ${min} to ${maxInt32}, got ${value}`,
   );
-}
-
-/** An observer that throws is the caller's fault: it surfaces as uncaught, and stops no socket. */
-function reporting(observe: SocketOptions["observe"]): NonNullable<SocketOptions["observe"]> {
-  if (observe === undefined) return () => {};
-  return (event) => {
-    try {
-      observe(event);
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
-  };
 }

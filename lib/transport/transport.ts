@@ -203,7 +203,8 @@ export interface Socket<Event> extends AsyncIterable<readonly Event[]>, AsyncDis
   /** True from the first call of {@linkcode Socket.close}. */
   readonly closed: boolean;
   /**
-   * Closes the socket: nothing is received any more, what was accepted is sent within `linger`.
+   * Closes the socket: nothing is received any more, what was accepted is sent within `linger`. A later
+   * call with 0 ends that wait, where the transport can.
    *
    * @param linger Milliseconds to wait for accepted messages to leave. Default: the option's.
    * @returns When the socket's resources are back; never rejects, and is the same for each call.

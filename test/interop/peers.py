@@ -4,6 +4,8 @@ python3 peers.py rep-server ENDPOINT        REP: echoes, prefixed with "re:"
 python3 peers.py req-client ENDPOINT N      REQ: N requests one after another, each checked
 python3 peers.py sp-queue FRONT BACK        Simple Pirate queue: two ROUTERs, least recently used worker
 python3 peers.py sp-worker BACK             Simple Pirate worker: REQ, READY is the byte 1
+python3 peers.py pp-queue FRONT BACK MS     6/PPP queue: expires silent workers, heartbeats those it has left
+python3 peers.py pp-worker BACK MS          6/PPP worker: DEALER, one job at a time, READY on a new socket after silence
 python3 peers.py md-worker VERSION ENDPOINT SERVICE   MDP/Worker 0.1 or 0.2: echoes, prefixed with "re:"; in 0.2
                                             a partial "part:" comes first; registers anew after DISCONNECT
 python3 peers.py md-client VERSION ENDPOINT SERVICE N   MDP/Client 0.1 (REQ) or 0.2 (DEALER), each reply checked
@@ -13,6 +15,7 @@ python3 peers.py md-broker VERSION ENDPOINT   MDP broker of one version that tak
 Each prints "bound ENDPOINT ..." or "ok ..." when there is something to say.
 """
 import sys
+import time
 import zmq
 
 context = zmq.Context()
@@ -79,6 +82,75 @@ def sp_worker(back):
         frames = socket.recv_multipart()
         assert frames[1] == b"", frames
         socket.send_multipart(frames[:2] + [b"re:" + frames[2]] + frames[3:])
+
+
+READY, HEARTBEAT, LIVENESS = b"\x01", b"\x02", 3
+
+
+def pp_queue(front, back, ms):
+    """As plain as the specification allows: any message of a worker makes it ready."""
+    clients, front = bind(zmq.ROUTER, front)
+    workers, back = bind(zmq.ROUTER, back)
+    say("bound", front, back)
+    interval = int(ms) / 1000
+    ready = {}
+    beat_at = time.monotonic() + interval
+    poller = zmq.Poller()
+    poller.register(workers, zmq.POLLIN)
+    while True:
+        if ready:
+            poller.register(clients, zmq.POLLIN)
+        elif clients in poller:
+            poller.unregister(clients)
+        events = dict(poller.poll(int(ms)))
+        now = time.monotonic()
+        if workers in events:
+            worker, *frames = workers.recv_multipart()
+            ready.pop(worker, None)
+            ready[worker] = now + interval * LIVENESS
+            if len(frames) > 1:
+                clients.send_multipart(frames)
+        if clients in events and ready:
+            worker = next(iter(ready))
+            del ready[worker]
+            workers.send_multipart([worker] + clients.recv_multipart())
+        if now >= beat_at:
+            for worker in ready:
+                workers.send_multipart([worker, HEARTBEAT])
+            beat_at = now + interval
+        ready = {worker: expiry for worker, expiry in ready.items() if now < expiry}
+
+
+def pp_worker(back, ms):
+    def connect():
+        socket = context.socket(zmq.DEALER)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.connect(back)
+        socket.send(READY)
+        return socket
+
+    interval = int(ms) / 1000
+    socket = connect()
+    liveness = LIVENESS
+    beat_at = time.monotonic() + interval
+    while True:
+        if socket.poll(int(ms)):
+            frames = socket.recv_multipart()
+            liveness = LIVENESS
+            if frames != [HEARTBEAT]:
+                # As strict as the Guide's: one address frame.
+                assert len(frames) >= 3 and frames[1] == b"", frames
+                socket.send_multipart(frames[:2] + [b"re:" + frames[2]] + frames[3:])
+        else:
+            liveness -= 1
+            if liveness == 0:
+                socket.close()
+                time.sleep(interval)
+                socket = connect()
+                liveness = LIVENESS
+        if time.monotonic() >= beat_at:
+            beat_at = time.monotonic() + interval
+            socket.send(HEARTBEAT)
 
 
 COMMANDS = {
@@ -225,5 +297,7 @@ roles = {
     "req-client": req_client,
     "sp-queue": sp_queue,
     "sp-worker": sp_worker,
+    "pp-queue": pp_queue,
+    "pp-worker": pp_worker,
 }
 roles[sys.argv[1]](*sys.argv[2:])

@@ -2,17 +2,17 @@ import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Frames, Peer } from "../../mod.ts";
-import {
-  type QueueEffect,
-  type QueueInput,
-  QueueMachine,
-} from "../../lib/simple-pirate/machine.ts";
+import type * as logic from "../../lib/pirate/machine/queue-logic.ts";
+import { QueueMachine } from "../../lib/simple-pirate/machine.ts";
 import {
   decodeJob,
   decodeWorkerMessage,
   encodeReply,
   ready,
 } from "../../lib/simple-pirate/protocol.ts";
+
+type QueueInput = logic.QueueInput;
+type QueueEffect = logic.QueueEffect<logic.PirateQueueEvent>;
 
 const encoder = new TextEncoder();
 const bytes = (...frames: string[]): Frames => frames.map((frame) => encoder.encode(frame));

@@ -90,7 +90,7 @@ export class ClientWorkload {
 
   /** Asks, and looks at what comes of it. */
   async call(probe: boolean): Promise<void> {
-    const { journal, world, settings } = this.#stage;
+    const { journal, world, settings, medium } = this.#stage;
     const random = this.#random;
     const own = random.chance(0.3);
     const timeout = probe ? 2000 : own ? random.integer(1, 500) : settings.timeout;
@@ -98,7 +98,9 @@ export class ClientWorkload {
     const plan = probe || !random.chance(settings.aborts) ? "never" : drawAbort(random);
     const controller = new AbortController();
     const signal = this.#signalFor(plan, controller, timeout);
-    const payload = new Uint8Array(random.integer(0, 40)).fill(random.integer(0, 255));
+    const payload = new Uint8Array(random.integer(0, 40) * medium.grain);
+    const first = random.integer(0, 255);
+    for (let at = 0; at < payload.length; at++) payload[at] = first + at;
     const deadline = world.now + longest(timeout, retries);
     const call = journal.start({
       process: this.#process,

@@ -22,7 +22,7 @@ export const faultKinds = [
   "stall",
   /** Between two processes, everything takes `strength` ms more. */
   "lag",
-  /** From the first to the second, one message in `strength` ms. */
+  /** From the first to the second, one message, or write of a stream, in `strength` ms. */
   "trickle",
   /** The connections of two processes are reset. */
   "reset",
@@ -113,7 +113,7 @@ function inject(fault: Fault, world: World, network: SimulatedNetwork): void {
     world.schedule(world.director, end, `end of ${kind} ${fault.target.join()}`, undo);
   };
   const span = (effect: Parameters<typeof network.begin>[0], paths: readonly string[]): void => {
-    for (const path of paths) network.begin(effect, path, strength);
+    for (const path of paths) network.begin(effect, path, strength, end);
     later(() => {
       for (const path of paths) network.end(effect, path);
     });

@@ -4,11 +4,18 @@ import { defaultDrainMode, type DrainMode } from "./drain.ts";
 import type { Fault } from "./faults.ts";
 import { scenarios } from "./scenarios/mod.ts";
 import { shrink } from "./shrink.ts";
-import { type Report, simulate, type SimulationOptions } from "./simulate.ts";
+import {
+  type NetworkName,
+  networkNames,
+  type Report,
+  simulate,
+  type SimulationOptions,
+} from "./simulate.ts";
 
 const usage = `npm run simulate -- [options]
 
   --scenario NAME   ${[...scenarios.keys()].join(" or ")}; default: each
+  --network NAME    what carries the messages, ${networkNames.join(" or ")}; default: memory
   --seed N          the first seed; default: 1
   --seeds N         how many seeds; default: 1
   --plan JSON       this fault plan instead of the seed's own
@@ -19,6 +26,7 @@ const usage = `npm run simulate -- [options]
 const { values } = parseArgs({
   options: {
     scenario: { type: "string" },
+    network: { type: "string", default: "memory" },
     seed: { type: "string", default: "1" },
     seeds: { type: "string", default: "1" },
     plan: { type: "string" },
@@ -36,6 +44,13 @@ else process.exitCode = await main();
 async function main(): Promise<number> {
   const names = values.scenario === undefined ? [...scenarios.keys()] : [values.scenario];
   const drain = values.drain as DrainMode;
+  const network = values.network as NetworkName;
+  if (!networkNames.includes(network)) {
+    console.error(
+      `Cannot run over ${JSON.stringify(network)}: there is no such network\n\n${usage}`,
+    );
+    return 2;
+  }
   const plan = values.plan === undefined ? undefined : JSON.parse(values.plan) as Fault[];
   const twice = Number(values.twice);
   const first = Number(values.seed);
@@ -48,7 +63,7 @@ async function main(): Promise<number> {
     const startedAt = performance.now();
     let events = 0;
     for (let seed = first; seed < first + Number(values.seeds); seed++) {
-      const options = { scenario, seed, plan, drain, trace: values.trace };
+      const options = { scenario, seed, network, plan, drain, trace: values.trace };
       const report = await simulate(options);
       events += report.events;
       for (const line of report.lines ?? []) console.log(line);
@@ -64,22 +79,27 @@ async function main(): Promise<number> {
           return 1;
         }
       }
-      if (Number(values.seeds) === 1) console.log(`${name}, seed ${seed}: hash ${report.hash}`);
+      if (Number(values.seeds) === 1) {
+        console.log(`${name} over ${network}, seed ${seed}: hash ${report.hash}`);
+      }
     }
     const seconds = (performance.now() - startedAt) / 1000;
     const rate = Math.round(Number(values.seeds) / seconds);
-    console.log(`${name}: ${values.seeds} seeds hold, ${events} events, ${rate} seeds/s`);
+    console.log(
+      `${name} over ${network}: ${values.seeds} seeds hold, ${events} events, ${rate} seeds/s`,
+    );
   }
   return 0;
 }
 
 /** What a failure's reader needs: what broke, under which faults, and the command that shows it again. */
 function describe(options: SimulationOptions, report: Report, smallest: Report): string {
-  const { scenario, seed } = options;
-  const command = `npm run simulate -- --scenario ${scenario.name} --seed ${seed}`;
+  const { scenario, seed, network = "memory" } = options;
+  const over = network === "memory" ? "" : ` --network ${network}`;
+  const command = `npm run simulate -- --scenario ${scenario.name}${over} --seed ${seed}`;
   const shrunk = `${command} --plan '${JSON.stringify(smallest.plan)}'`;
   return [
-    `FAILED: ${scenario.name}, seed ${seed}`,
+    `FAILED: ${scenario.name} over ${network}, seed ${seed}`,
     ...smallest.violations.map(({ invariant, detail }) => `  ${invariant} ${detail}`),
     `Plan, ${smallest.plan.length} of ${report.plan.length} entries:`,
     ...smallest.plan.map((fault) => `  ${JSON.stringify(fault)}`),

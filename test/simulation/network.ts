@@ -1,12 +1,46 @@
-import { type Connection, MemoryNetwork, type Route } from "../../lib/transport/memory/network.ts";
+import { type LinkFault, linkOf, Links, type LinkTimes } from "./links.ts";
 import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
 import type { World } from "./world.ts";
 
-type Side = "from" | "to";
+export type Side = "from" | "to";
+
+/** A connection on the network: one of the memory transport, or a byte stream. */
+export interface Line {
+  readonly id: number;
+  /** The hosts at its two sides. */
+  readonly from: string;
+  readonly to: string;
+  /**
+   * Whether only an answer tells a side that the far one has forgotten the connection, as with a byte stream.
+   * Otherwise the network tells it, after a time.
+   */
+  readonly unattended?: boolean;
+  /** Ends the connection at one side, as a reset does. */
+  reset(side: Side): void;
+  /** Ends the connection at one side in order, where that makes a difference. */
+  finish?(side: Side): void;
+  /** Whether one side of it stands. */
+  openAt(side: Side): boolean;
+}
+
+/** How something is carried. */
+export interface Carriage {
+  readonly label?: string;
+  /** Whether one turn of the event loop may take it together with others. */
+  readonly batched?: boolean;
+  /** Whether the system itself takes it, be the process stopped or not. */
+  readonly bySystem?: boolean;
+  /** Whether a side that has forgotten the connection passes over it in silence. */
+  readonly unanswered?: boolean;
+  /** How many of its kind make what a trickle lets through at a time. */
+  readonly share?: number;
+}
 
 /** What is on its way to one side of a connection. */
 interface Lane {
+  /** What brings it here, as faults aim at it. */
+  readonly link: string;
   /** Waits for a cut to be mended: TCP sends it again until then. */
   readonly held: (() => void)[];
   /** When the last of it arrives; nothing overtakes it. */
@@ -18,48 +52,40 @@ interface Lane {
 }
 
 interface Wire {
-  readonly connection: Connection;
+  readonly line: Line;
   readonly process: Readonly<Record<Side, Process>>;
   readonly lanes: Readonly<Record<Side, Lane>>;
   readonly told: Record<Side, boolean>;
 }
 
-/** How the network of a run behaves when no fault is at work. */
-export interface LinkTimes {
-  readonly least: number;
-  readonly typical: number;
-}
-
 /**
- * A network with the truths of TCP and the rules of ZeroMQ's pipes: bytes in order on each connection, lost
- * only as the tail of one that ends; a cut holds what is sent until it is mended; each side learns in its own
- * time that a connection has ended.
+ * What a network of processes does to their connections, whatever these carry. The truths of TCP: all in order
+ * on each connection, lost only as the tail of one that ends; a cut holds what is sent until it is mended; each
+ * side learns in its own time that a connection has ended.
  */
 export class SimulatedNetwork {
-  readonly memory: MemoryNetwork;
+  readonly links: Links;
+  /** Told when a process ends at once: what it had bound is free, and none of its code runs. */
+  readonly vanished: Set<(process: Process) => void> = new Set<(process: Process) => void>();
   readonly #world: World;
   readonly #random: Random;
-  readonly #times: LinkTimes;
   readonly #wires = new Map<number, Wire>();
   readonly #dialledAt = new Map<number, number>();
-  /** How many faults are at work, by `kind from>to` or `kind name`. */
-  readonly #faults = new Map<string, number>();
-  readonly #strengths = new Map<string, number>();
 
   constructor(world: World, random: Random, times: LinkTimes) {
     this.#world = world;
     this.#random = random;
-    this.#times = times;
-    this.memory = new MemoryNetwork({
-      carry: (route, deliver) => this.#carry(route, deliver),
-      dial: (from, to, retry) => this.#dial(from, to, retry),
-      connected: (connection) => this.#connected(connection),
-    });
+    this.links = new Links(random, times);
   }
 
   /** When a connection was begun. */
   dialledAt(connection: number): number {
     return this.#dialledAt.get(connection) ?? 0;
+  }
+
+  /** The side of a connection that is at a host. */
+  sideOf(connection: number, host: string): Side {
+    return this.#wires.get(connection)?.line.to === host ? "to" : "from";
   }
 
   /** How many connections stand, at either side. */
@@ -70,20 +96,15 @@ export class SimulatedNetwork {
   }
 
   /** Sets a fault to work on everything that goes from one process to another. */
-  begin(kind: "hold" | "cut" | "lag" | "trickle" | "refuse", where: string, strength = 0): void {
-    const key = `${kind} ${where}`;
-    this.#faults.set(key, (this.#faults.get(key) ?? 0) + 1);
-    this.#strengths.set(key, strength);
+  begin(kind: LinkFault, where: string, strength: number, end: number): void {
+    this.links.begin(kind, where, strength, end);
   }
 
-  end(kind: "hold" | "cut" | "lag" | "trickle" | "refuse", where: string): void {
-    const key = `${kind} ${where}`;
-    const left = (this.#faults.get(key) ?? 0) - 1;
-    if (left > 0) this.#faults.set(key, left);
-    else this.#faults.delete(key);
+  end(kind: LinkFault, where: string): void {
+    this.links.end(kind, where);
     for (const wire of this.#wires.values()) {
-      this.#release(wire, "from");
-      this.#release(wire, "to");
+      release(wire.lanes.from, this.links);
+      release(wire.lanes.to, this.links);
     }
   }
 
@@ -110,7 +131,8 @@ export class SimulatedNetwork {
    */
   crash(process: Process, silence: number): void {
     process.alive = false;
-    this.memory.vanish(process.host);
+    process.powerless = silence > 0;
+    for (const vanish of this.vanished) vanish(process);
     for (const wire of this.#wires.values()) {
       const side = sideOf(wire, process);
       if (side !== undefined) this.#forget(wire, side, this.#world.now + silence, silence);
@@ -120,16 +142,17 @@ export class SimulatedNetwork {
   /** One side knows the connection no more; the other is told when it sends there, or after a time. */
   #forget(wire: Wire, side: Side, answersFrom: number, silence: number): void {
     const lane = wire.lanes[side];
+    const far = otherSide(side);
     lane.gone = true;
     lane.answersFrom = answersFrom;
-    if (silence === 0) return this.#tell(wire, otherSide(side));
+    if (wire.line.unattended && silence > 0) {
+      // A machine that comes back under another address leaves nobody who answers under the old one.
+      if (this.#world.now < answersFrom && this.#random.chance(0.5)) lane.answersFrom = Infinity;
+      return;
+    }
+    if (silence === 0) return this.#tell(wire, far, true);
     const { director, now } = this.#world;
-    this.#world.schedule(
-      director,
-      now + silence,
-      "notice",
-      () => this.#tell(wire, otherSide(side)),
-    );
+    this.#world.schedule(director, now + silence, "notice", () => this.#tell(wire, far));
   }
 
   #between(a: string, b: string): Wire[] {
@@ -138,119 +161,92 @@ export class SimulatedNetwork {
     );
   }
 
-  #dial(from: string, to: string | undefined, retry: () => void): boolean {
-    const dialler = this.#world.host(from);
-    const target = to === undefined ? undefined : this.#world.host(to);
-    const later = (delay: number): boolean => {
-      const at = this.#world.now + delay + this.#random.next() * 50;
-      this.#world.schedule(dialler, at, "redial", retry);
-      return false;
-    };
-    if (target === undefined || this.#is("refuse", target.name)) return later(100);
-    if (this.#is("cut", link(dialler, target)) || this.#is("cut", link(target, dialler))) {
-      return later(200);
-    }
-    return true;
-  }
-
-  #connected(connection: Connection): void {
-    const process = {
-      from: this.#world.host(connection.from),
-      to: this.#world.host(connection.to),
-    };
-    const lanes = { from: newLane(), to: newLane() };
+  /** Takes a connection into its care, from its first sign of life. */
+  connected(line: Line): void {
+    const from = this.#world.host(line.from);
+    const to = this.#world.host(line.to);
+    const lanes = { from: newLane(linkOf(to, from)), to: newLane(linkOf(from, to)) };
     const told = { from: false, to: false };
     for (const [id, wire] of this.#wires) if (!isOpen(wire)) this.#wires.delete(id);
-    this.#dialledAt.set(connection.id, this.#world.now);
-    this.#wires.set(connection.id, { connection, process, lanes, told });
+    this.#dialledAt.set(line.id, this.#world.now);
+    this.#wires.set(line.id, { line, process: { from, to }, lanes, told });
   }
 
-  #carry(route: Route, deliver: () => void): void {
-    const wire = this.#wires.get(route.connection);
+  /** Calls `deliver` at one side of a connection, behind all that is on its way there; or never. */
+  carry(connection: number, side: Side, carriage: Carriage, deliver: () => void): void {
+    const wire = this.#wires.get(connection);
     if (wire === undefined) return;
-    const side = route.to === wire.process.to.host ? "to" : "from";
     const lane = wire.lanes[side];
-    if (!lane.gone) this.#send(wire, side, "deliver", deliver);
-    else if (this.#world.now >= lane.answersFrom) this.#tell(wire, otherSide(side));
+    if (!lane.gone) this.#send(wire, side, carriage, deliver);
+    else if (!carriage.unanswered && this.#world.now >= lane.answersFrom) {
+      this.#tell(wire, otherSide(side));
+    }
   }
 
-  #send(wire: Wire, side: Side, label: string, deliver: () => void): void {
-    const { lanes, process } = wire;
-    const lane = lanes[side];
-    const path = link(process[otherSide(side)], process[side]);
-    if (lane.held.length > 0 || this.#isHeld(path)) {
-      lane.held.push(deliver);
+  /** A side closes a connection: what still comes there is answered by a reset. */
+  forget(connection: number, side: Side): void {
+    const lane = this.#wires.get(connection)?.lanes[side];
+    if (lane !== undefined) lane.gone = true;
+  }
+
+  /** A side's system resets a connection: the far side is told, behind what is on its way or before it. */
+  refuse(connection: number, side: Side): void {
+    const wire = this.#wires.get(connection);
+    if (wire !== undefined) this.#tell(wire, otherSide(side));
+  }
+
+  #send(wire: Wire, side: Side, carriage: Carriage, deliver: () => void): void {
+    const { links } = this;
+    const lane = wire.lanes[side];
+    if (lane.held.length > 0 || links.isHeld(lane.link)) {
+      const again = { ...carriage, label: "resent" };
+      lane.held.push(() => this.#send(wire, side, again, deliver));
       return;
     }
-    const gap = this.#is("trickle", path) ? this.#strength("trickle", path) : 0;
-    lane.lastAt = Math.max(lane.lastAt + gap, this.#world.now + this.#latency(path));
-    this.#world.schedule(
-      process[side],
-      lane.lastAt,
-      `${label} ${wire.connection.id}`,
-      deliver,
-      true,
-    );
+    const { label = "deliver", batched = false, bySystem = false, share = 1 } = carriage;
+    const earliest = links.after(lane.lastAt, lane.link, share);
+    lane.lastAt = Math.max(earliest, this.#world.now + links.latency(lane.link));
+    const receiver = bySystem ? this.#world.director : wire.process[side];
+    this.#world.schedule(receiver, lane.lastAt, `${label} ${wire.line.id}`, deliver, batched);
   }
 
   /** Lets a side know that the connection has ended: behind what is on its way, or before it. */
-  #tell(wire: Wire, side: Side): void {
+  #tell(wire: Wire, side: Side, inOrder = false): void {
     const process = wire.process[side];
     if (wire.told[side] || !process.alive) return;
     wire.told[side] = true;
-    const reset = (): void => wire.connection.reset(side);
-    const path = link(wire.process[otherSide(side)], process);
-    if (this.#isHeld(path) || this.#random.chance(0.5)) this.#send(wire, side, "end", reset);
-    else {
-      const at = this.#world.now + this.#latency(path);
-      this.#world.schedule(process, at, `reset ${wire.connection.id}`, reset, true);
+    const reset = (): void => wire.line.reset(side);
+    const { link } = wire.lanes[side];
+    if (this.links.isHeld(link) || this.#random.chance(0.5)) {
+      const { line } = wire;
+      const end = inOrder && line.finish ? () => line.finish?.(side) : reset;
+      this.#send(wire, side, { label: "end", batched: true }, end);
+    } else {
+      const at = this.#world.now + this.links.latency(link);
+      this.#world.schedule(process, at, `reset ${wire.line.id}`, reset, true);
     }
   }
-
-  #release(wire: Wire, side: Side): void {
-    const path = link(wire.process[otherSide(side)], wire.process[side]);
-    const { held } = wire.lanes[side];
-    if (held.length === 0 || this.#isHeld(path)) return;
-    for (const deliver of held.splice(0)) this.#send(wire, side, "resent", deliver);
-  }
-
-  #latency(path: string): number {
-    const { least, typical } = this.#times;
-    const latency = this.#random.tailed(least, typical);
-    return this.#is("lag", path) ? latency + this.#strength("lag", path) : latency;
-  }
-
-  #isHeld(path: string): boolean {
-    return this.#is("hold", path) || this.#is("cut", path);
-  }
-
-  #is(kind: string, where: string): boolean {
-    return this.#faults.size > 0 && this.#faults.has(`${kind} ${where}`);
-  }
-
-  #strength(kind: string, where: string): number {
-    return this.#strengths.get(`${kind} ${where}`) ?? 0;
-  }
 }
 
-function newLane(): Lane {
-  return { held: [], lastAt: 0, gone: false, answersFrom: 0 };
+/** Lets go on what a cut has held, once nothing holds it any more. */
+function release(lane: Lane, links: Links): void {
+  if (lane.held.length === 0 || links.isHeld(lane.link)) return;
+  for (const send of lane.held.splice(0)) send();
 }
 
-function link(from: Process, to: Process): string {
-  return `${from.name}>${to.name}`;
+function newLane(link: string): Lane {
+  return { link, held: [], lastAt: 0, gone: false, answersFrom: 0 };
 }
 
-function otherSide(side: Side): Side {
+export function otherSide(side: Side): Side {
   return side === "from" ? "to" : "from";
 }
 
-function sideOf(wire: Wire, process: Process): Side | undefined {
-  if (wire.process.from === process) return "from";
-  return wire.process.to === process ? "to" : undefined;
+function sideOf({ process: { from, to } }: Wire, process: Process): Side | undefined {
+  if (from === process) return "from";
+  return to === process ? "to" : undefined;
 }
 
-function isOpen({ connection, process }: Wire): boolean {
-  return (process.from.alive && connection.openAt("from")) ||
-    (process.to.alive && connection.openAt("to"));
+function isOpen({ line, process }: Wire): boolean {
+  return (process.from.alive && line.openAt("from")) || (process.to.alive && line.openAt("to"));
 }

@@ -20,7 +20,8 @@ for (const [bug, { promise }] of hunts) {
     assert.match(output, `FAILED: ${bug.scenario}`);
     const broken = /^ {2}(I\d+) /m.exec(output)?.[1];
     assert.ok(broken !== undefined && bug.breaks.includes(broken), output);
-    assert.match(output, `npm run simulate -- --scenario ${bug.scenario} --seed`);
+    const over = bug.network === undefined ? "" : ` --network ${bug.network}`;
+    assert.match(output, `npm run simulate -- --scenario ${bug.scenario}${over} --seed`);
   });
 }
 
@@ -36,7 +37,9 @@ async function hunt(): Promise<void> {
 
 async function chase(bug: PlantedBug): Promise<Finished> {
   await using mutant = await plant(root, bug);
-  return await runSimulator(mutant.root, ["--scenario", bug.scenario, "--seeds", "2000"]);
+  const { scenario, network = "memory" } = bug;
+  const args = ["--scenario", scenario, "--network", network, "--seeds", "2000"];
+  return await runSimulator(mutant.root, args);
 }
 
 interface Deferred<T> {

@@ -1,3 +1,5 @@
+import type { NetworkName } from "./simulate.ts";
+
 /** A bug to plant: one string of one file, replaced. */
 export interface PlantedBug {
   readonly name: string;
@@ -6,6 +8,8 @@ export interface PlantedBug {
   readonly correct: string;
   readonly wrong: string;
   readonly scenario: string;
+  /** What carries the messages. Default: memory. */
+  readonly network?: NetworkName;
   /** The invariants that may be the first to break. */
   readonly breaks: readonly string[];
 }
@@ -88,13 +92,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: "a worker does not register again after the queue's restart",
     file: "lib/simple-pirate/worker.ts",
     correct: "if (!desk.closed && socket.send(ready))",
-    wrong: "if (connection === 1 && socket.send(ready))",
+    wrong:
+      'if (!Reflect.has(socket, "was") && Reflect.set(socket, "was", true) && socket.send(ready))',
     scenario: "simple-pirate",
     breaks: ["I16"],
   },
   {
     name: "the queue forgets the request of a worker that died",
-    file: "lib/simple-pirate/machine.ts",
+    file: "lib/pirate/machine/dispatcher.ts",
     correct: "else this.#waiting.unshift(job);",
     wrong: "",
     scenario: "simple-pirate",
@@ -102,26 +107,168 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "the queue sends a request to one worker more than allowed",
-    file: "lib/simple-pirate/machine.ts",
-    correct: "job.attempts >= this.#limits.attempts",
-    wrong: "job.attempts > this.#limits.attempts",
+    file: "lib/pirate/machine/dispatcher.ts",
+    correct: "job.attempts >= this.#options.attempts",
+    wrong: "job.attempts > this.#options.attempts",
     scenario: "simple-pirate",
     breaks: ["I3", "I11", "I13"],
   },
   {
     name: "the queue offers work to a worker that has left",
-    file: "lib/simple-pirate/machine.ts",
-    correct: "    this.#idle.delete(worker);\n    const held",
-    wrong: "    const held",
+    file: "lib/pirate/machine/dispatcher.ts",
+    correct: "    this.#idle.delete(worker);\n    this.#free",
+    wrong: "    this.#free",
     scenario: "simple-pirate",
     breaks: ["I10"],
   },
   {
     name: "the queue gives a worker two requests",
-    file: "lib/simple-pirate/machine.ts",
-    correct: "      if (worker.held.size < this.#limits.perWorker) this.#idle.add(worker);",
-    wrong: "      this.#idle.add(worker);",
+    file: "lib/pirate/machine/dispatcher.ts",
+    correct: "    if (worker.held.size < this.#options.perWorker) this.#idle.add(worker);",
+    wrong: "    this.#idle.add(worker);",
     scenario: "simple-pirate",
+    breaks: ["I10", "I12"],
+  },
+  {
+    name: "an abort does not end a close that lingers",
+    file: "lib/job-desk.ts",
+    correct: "else if (this.#releasing) void this.#options.release(true);",
+    wrong: "",
+    scenario: "simple-pirate",
+    network: "zmtp",
+    breaks: ["I16"],
+  },
+  {
+    name: "a retry that has not left when the reply comes leaves later",
+    file: "lib/lazy-pirate/connection.ts",
+    correct: "if (attempt > 1) this.#socket.withdraw(request);",
+    wrong: "",
+    scenario: "lazy-pirate",
+    network: "zmtp",
+    breaks: ["I4"],
+  },
+  {
+    name: "the decoder forgets the rest of a chunk after a header that came in two",
+    file: "lib/transport/zmtp/decoder.ts",
+    correct: "        this.#headerSize = 0;\n      }\n",
+    wrong: `        this.#headerSize = 0;
+        if (size < end - at) {
+          this.#complete(flags, chunk.subarray(at, at + size));
+          return end;
+        }
+      }
+`,
+    scenario: "lazy-pirate",
+    network: "zmtp",
+    breaks: ["I2", "I16"],
+  },
+  {
+    name: "a DEALER sends again what a dying connection was given",
+    file: "lib/transport/zmtp/outbox.ts",
+    correct: "      this.#messages = [];\n      this.#writingCount",
+    wrong: `      this.#messages = [];
+      this.unsent = () => [...messages, ...this.#messages.splice(0)];
+      this.#writingCount`,
+    scenario: "lazy-pirate",
+    network: "zmtp",
+    breaks: ["I3", "I4"],
+  },
+  {
+    name: "a handshake has no deadline",
+    file: "lib/transport/zmtp/connection-machine.ts",
+    correct: "this.#handshakeDeadline = now + this.#config.handshakeTimeout;",
+    wrong: "",
+    scenario: "lazy-pirate",
+    network: "zmtp",
+    breaks: ["I16"],
+  },
+  {
+    name: "a peer that falls silent is never found dead",
+    file: "lib/transport/zmtp/heartbeat.ts",
+    correct: 'if (now - death < grace) return "dead";',
+    wrong: "",
+    scenario: "simple-pirate",
+    network: "zmtp",
+    breaks: ["I16"],
+  },
+  {
+    name: "the end of a connection is told before the messages that came over it",
+    file: "lib/transport/zmtp/core.ts",
+    correct: "} else this.#inbox.push(lane, event);",
+    wrong: `} else {
+          this.#inbox.push(lane, event);
+          lane.events.unshift(lane.events.pop() as Event);
+        }`,
+    scenario: "simple-pirate",
+    network: "zmtp",
+    breaks: ["I10", "I11", "I13"],
+  },
+  {
+    name: "a connection that was held back is not read again",
+    file: "lib/transport/zmtp/connection.ts",
+    correct: "    this.stream?.resume();\n",
+    wrong: "",
+    scenario: "simple-pirate",
+    network: "zmtp",
+    breaks: ["I16"],
+  },
+  {
+    name: "a write that the system did not take whole counts as done",
+    file: "lib/transport/zmtp/connection.ts",
+    correct: "else this.#writing = true;",
+    wrong: "",
+    scenario: "simple-pirate",
+    network: "zmtp",
+    breaks: ["I15"],
+  },
+  {
+    name: "a heartbeat makes a busy worker ready (P1)",
+    file: "lib/paranoid-pirate/machine/queue.ts",
+    correct: 'case "heartbeat":\n        return;',
+    wrong:
+      'case "heartbeat":\n        if (known) dispatcher.remove(worker);\n        if (known) dispatcher.join(worker);\n        return;',
+    scenario: "paranoid-pirate",
+    breaks: ["I10", "I12", "I13"],
+  },
+  {
+    name: "a heartbeat puts its worker last in the order of dispatches (P2)",
+    file: "lib/paranoid-pirate/machine/queue.ts",
+    correct: 'case "heartbeat":\n        return;',
+    wrong:
+      'case "heartbeat":\n        if (dispatcher.stats().busy > 0) return;\n        dispatcher.remove(worker);\n        return dispatcher.join(worker);',
+    scenario: "paranoid-pirate",
+    breaks: ["I12"],
+  },
+  {
+    name: "the request of an expired worker is not resent (P3)",
+    file: "lib/paranoid-pirate/machine/queue.ts",
+    correct: "    this.#dispatcher.resend(held);\n",
+    wrong: "",
+    scenario: "paranoid-pirate",
+    breaks: ["I11", "I13"],
+  },
+  {
+    name: "a worker expires one interval too late",
+    file: "lib/paranoid-pirate/machine/queue.ts",
+    correct: "new Expiry(interval * liveness)",
+    wrong: "new Expiry(interval * (liveness + 1))",
+    scenario: "paranoid-pirate",
     breaks: ["I10"],
+  },
+  {
+    name: "a worker that goes on after its expiry is given a second request",
+    file: "lib/paranoid-pirate/machine/queue.ts",
+    correct: 'lapsed === undefined || says === "ready"',
+    wrong: "worker !== undefined",
+    scenario: "paranoid-pirate",
+    breaks: ["I10", "I11", "I13"],
+  },
+  {
+    name: "a worker does not turn to its queue again after silence",
+    file: "lib/paranoid-pirate/machine/worker.ts",
+    correct: "    this.#disconnect(now + delay);",
+    wrong: "    this.#disconnect(Infinity);",
+    scenario: "paranoid-pirate",
+    breaks: ["I16"],
   },
 ];

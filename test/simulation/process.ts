@@ -9,6 +9,8 @@ export class Process {
   /** What the network calls this life of the process: a restarted process is another host to it. */
   readonly host: string;
   alive = true;
+  /** Whether it ended with its machine, so that nobody answers in its stead. */
+  powerless = false;
   /** Events before this time wait for it: the process is stopped, or its event loop is busy. */
   readyAt = 0;
   /** How long each event may keep the event loop, in milliseconds. */

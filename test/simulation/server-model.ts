@@ -4,12 +4,12 @@ import type { Journal } from "./journal.ts";
 import { checkArrival } from "./queue-model.ts";
 import { callOf } from "./requests.ts";
 import type { RouterTap } from "./tap.ts";
-import type { SimulatedNetwork } from "./network.ts";
+import type { Medium } from "./medium.ts";
 
 /** What a server ought to do with requests: hand them out in order, and keep no more than it may. */
 export class ServerModel implements RouterTap {
   readonly #journal: Journal;
-  readonly #network: SimulatedNetwork;
+  readonly #medium: Medium;
   readonly #backlog: number;
   readonly #now: () => number;
   /** Requests that no consumer has taken yet. */
@@ -18,9 +18,9 @@ export class ServerModel implements RouterTap {
   #dropped: { readonly call: number; readonly at: number }[] = [];
   #closed = false;
 
-  constructor(journal: Journal, network: SimulatedNetwork, backlog: number, now: () => number) {
+  constructor(journal: Journal, medium: Medium, backlog: number, now: () => number) {
     this.#journal = journal;
-    this.#network = network;
+    this.#medium = medium;
     this.#backlog = backlog;
     this.#now = now;
   }
@@ -37,7 +37,7 @@ export class ServerModel implements RouterTap {
     }
     if (event.type !== "message" || splitEnvelope(event.frames) === undefined) return;
     const call = callOf(event.frames);
-    checkArrival(this.#journal, this.#network, call, peer);
+    checkArrival(this.#journal, this.#medium.begunAt(peer, event.frames), call);
     this.#waiting.push({ call, client: peer });
     if (this.#waiting.length > this.#backlog && !this.#closed) {
       this.#journal.violate("I13", `${this.#waiting.length} requests wait, over the backlog`);

@@ -2,17 +2,31 @@ import { checkCalls } from "./call-invariants.ts";
 import { defaultDrainMode, type DrainMode, drive, nextTurn } from "./drain.ts";
 import { drawPlan, type Fault, schedulePlan } from "./faults.ts";
 import { Journal, type Violation } from "./journal.ts";
+import type { Medium } from "./medium.ts";
+import { memoryMedium } from "./memory-medium.ts";
 import { SimulatedNetwork } from "./network.ts";
 import { Random } from "./random.ts";
 import { drawSettings, type Scenario, type Stage } from "./stage.ts";
 import { Trace } from "./trace.ts";
 import { installVirtualGlobals } from "./virtual-globals.ts";
 import { World } from "./world.ts";
+import { zmtpMedium } from "./zmtp-medium.ts";
+
+/** What can carry the messages of a run. */
+export type NetworkName = "memory" | "zmtp";
+
+const media: Readonly<
+  Record<NetworkName, (world: World, network: SimulatedNetwork, random: Random) => Medium>
+> = { memory: memoryMedium, zmtp: zmtpMedium };
+
+export const networkNames: readonly NetworkName[] = ["memory", "zmtp"];
 
 /** What decides a run, and how it is run. */
 export interface SimulationOptions {
   readonly scenario: Scenario;
   readonly seed: number;
+  /** What carries the messages. Default: the memory transport. */
+  readonly network?: NetworkName | undefined;
   /** Instead of the plan that the seed draws. */
   readonly plan?: readonly Fault[] | undefined;
   /** Keep a line for each event. */
@@ -38,8 +52,7 @@ const patience = 15_000;
 export async function simulate(options: SimulationOptions): Promise<Report> {
   const escaped: Violation[] = [];
   const unhandled = (error: unknown): void => {
-    const detail = error instanceof Error ? (error.stack ?? String(error)) : String(error);
-    escaped.push({ invariant: "I15", detail: `nobody caught ${detail}` });
+    escaped.push({ invariant: "I15", detail: uncaught(error) });
   };
   process.on("unhandledRejection", unhandled);
   process.on("uncaughtException", unhandled);
@@ -53,19 +66,26 @@ export async function simulate(options: SimulationOptions): Promise<Report> {
   }
 }
 
+function uncaught(error: unknown): string {
+  return `nobody caught ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+}
+
 function* run(options: SimulationOptions): Generator<void, Report> {
   const { scenario, seed } = options;
   const trace = new Trace(options.trace ?? false);
   const world = new World(new Random(seed, "slowness"), trace);
   const journal = new Journal(world);
+  world.uncaught = (error) => journal.violate("I15", uncaught(error));
   const restoreGlobals = installVirtualGlobals(world, new Random(seed, "chance"));
   let plan = options.plan ?? [];
   try {
     const settings = drawSettings(new Random(seed, "settings"));
     const random = new Random(seed, "scenario");
     const times = { least: 0.1 + random.next(), typical: random.tailed(0.2, 3) };
-    const network = new SimulatedNetwork(world, new Random(seed, "network"), times);
-    const stage: Stage = { seed, world, network, journal, settings, healAt };
+    const chance = new Random(seed, "network");
+    const network = new SimulatedNetwork(world, chance, times);
+    const medium = media[options.network ?? "memory"](world, network, chance);
+    const stage: Stage = { seed, world, medium, journal, settings, healAt };
     const cast = scenario.cast(stage);
     plan = options.plan ?? drawPlan(new Random(seed, "plan"), { ...cast, healAt });
     schedulePlan(plan, world, network);
@@ -78,12 +98,13 @@ function* run(options: SimulationOptions): Generator<void, Report> {
       [...journal.calls.values()].every((call) =>
         call.settledAt !== undefined || !call.process.alive
       );
+    const ailment = (): string | undefined => cast.ailment() ?? medium.ailment();
     yield* world.run(
       healAt + patience,
-      () => world.now >= healAt + 200 && settled() && cast.ailment() === undefined,
+      () => world.now >= healAt + 200 && settled() && ailment() === undefined,
     );
-    const ailment = cast.ailment();
-    if (ailment !== undefined) journal.violate("I16", `not whole after the healing: ${ailment}`);
+    const ill = ailment();
+    if (ill !== undefined) journal.violate("I16", `not whole after the healing: ${ill}`);
     if (!settled()) journal.violate("I16", "calls are still in flight after the healing");
     cast.probe();
     yield* world.run(world.now + 1);
@@ -112,7 +133,7 @@ function* run(options: SimulationOptions): Generator<void, Report> {
       }
     }
     if (network.open > 0) journal.violate("I13", `${network.open} connections stand at the end`);
-    if (network.memory.bound > 0) journal.violate("I13", "something is still bound at the end");
+    if (medium.bound > 0) journal.violate("I13", "something is still bound at the end");
     checkCalls(journal, cast.dispatches);
     cast.finish();
   } finally {

@@ -6,52 +6,66 @@ import { defaultDrainMode } from "./drain.ts";
 import { type Fault, faultKinds } from "./faults.ts";
 import { regressions } from "./regressions.ts";
 import { scenarios } from "./scenarios/mod.ts";
-import { type Report, simulate } from "./simulate.ts";
+import { networkNames, type Report, simulate } from "./simulate.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const seedsPerPattern = "2000";
+/** Over bytes a seed has several times the events. */
+const seedsOver: Readonly<Record<string, string>> = { memory: "2000", zmtp: "500" };
 
 // All at once, as each has a process of its own. Every 50th seed runs twice, for equal traces.
-const runs = [...scenarios.keys()].map((name) => ({
-  name,
-  finished: runSimulator(root, ["--scenario", name, "--seeds", seedsPerPattern, "--twice", "50"]),
-}));
-for (const { name, finished } of runs) {
+const runs = networkNames.flatMap((network) =>
+  [...scenarios.keys()].map((name) => ({
+    what: `${name} over ${network}`,
+    seeds: seedsOver[network] ?? "500",
+    finished: runSimulator(root, [
+      ...["--scenario", name, "--network", network],
+      ...["--seeds", seedsOver[network] ?? "500", "--twice", "50"],
+    ]),
+  }))
+);
+for (const { what, seeds, finished } of runs) {
   finished.catch(() => {}); // looked at when its test comes
-  test(`${name} keeps its invariants over ${seedsPerPattern} seeds of faults`, async () => {
+  test(`${what} keeps its invariants over ${seeds} seeds of faults`, async () => {
     const { code, output } = await finished;
     assert.is(code, 0, output);
-    assert.match(output, `${name}: ${seedsPerPattern} seeds hold`);
+    assert.match(output, `${what}: ${seeds} seeds hold`);
   });
 }
 
-for (const { name, scenario, seed, plan } of regressions) {
-  test(`${name} (${scenario}, seed ${seed})`, async () => {
-    const report = await simulate({ scenario: scenarioOf(scenario), seed, plan });
+for (const { name, scenario, network, seed, plan } of regressions) {
+  test(`${name} (${scenario} over ${network ?? "memory"}, seed ${seed})`, async () => {
+    const report = await simulate({ scenario: scenarioOf(scenario), network, seed, plan });
     assert.equal(report.violations, []);
   });
 }
 
-for (const [name, scenario] of scenarios) {
-  test(`${name} leaves the same trace however microtasks are drained`, async () => {
-    for (let seed = 1; seed <= 5; seed++) {
-      const one = await simulate({ scenario, seed, drain: defaultDrainMode });
-      const other = await simulate({ scenario, seed, drain: "hop" });
-      assert.is(one.hash, other.hash, `seed ${seed}`);
-      assert.ok(one.events > 50, `seed ${seed}`);
-    }
-  });
+for (const network of networkNames) {
+  for (const [name, scenario] of scenarios) {
+    test(`${name} over ${network} leaves the same trace however microtasks are drained`, async () => {
+      for (let seed = 1; seed <= 5; seed++) {
+        const one = await simulate({ scenario, seed, network, drain: defaultDrainMode });
+        const other = await simulate({ scenario, seed, network, drain: "hop" });
+        assert.is(one.hash, other.hash, `seed ${seed}`);
+        assert.ok(one.events > 50, `seed ${seed}`);
+      }
+    });
+  }
 }
 
-test("a seed decides its run, and another seed another one", async () => {
+test("a seed and a network decide a run, and another seed or network is another one", async () => {
   const scenario = scenarioOf("simple-pirate");
   const hashes = new Set<string>();
-  for (let seed = 1; seed <= 20; seed++) hashes.add((await simulate({ scenario, seed })).hash);
-  assert.is(hashes.size, 20);
+  for (const network of networkNames) {
+    for (let seed = 1; seed <= 20; seed++) {
+      hashes.add((await simulate({ scenario, seed, network })).hash);
+    }
+  }
+  assert.is(hashes.size, 20 * networkNames.length);
 });
 
-for (const kind of faultKinds) {
-  test(`a fault of kind ${kind} changes what happens, and nothing that is promised`, async () => {
+const faults = networkNames.flatMap((network) => faultKinds.map((kind) => ({ network, kind })));
+for (const { network, kind } of faults) {
+  test(`over ${network}, a fault of kind ${kind} changes what happens, and no promise`, async () => {
     const scenario = scenarioOf("simple-pirate");
     const plan: Fault[] = [{
       at: 200,
@@ -64,10 +78,14 @@ for (const kind of faultKinds) {
     if (kind === "refuse") {
       plan.push({ at: 300, kind: "reset", target: ["client1", "queue"], duration: 0, strength: 0 });
     }
-    const calm = await simulate({ scenario, seed: 3, plan: plan.slice(1), trace: true });
-    const upset = await simulate({ scenario, seed: 3, plan, trace: true });
-    assert.is.not(besidesFaults(upset), besidesFaults(calm));
-    assert.equal(upset.violations, []);
+    let changed = 0;
+    for (let seed = 1; seed <= 6; seed++) {
+      const calm = await simulate({ scenario, seed, network, plan: plan.slice(1), trace: true });
+      const upset = await simulate({ scenario, seed, network, plan, trace: true });
+      assert.equal(upset.violations, []);
+      if (besidesFaults(upset) !== besidesFaults(calm)) changed++;
+    }
+    assert.ok(changed > 0);
   });
 }
 

@@ -1,7 +1,6 @@
-import { memoryOn } from "../../lib/transport/memory/memory-on.ts";
 import type { Transport } from "../../lib/transport/transport.ts";
 import type { Journal } from "./journal.ts";
-import type { SimulatedNetwork } from "./network.ts";
+import type { Medium } from "./medium.ts";
 import type { Process } from "./process.ts";
 import { Random } from "./random.ts";
 import { tapped, type Taps } from "./tap.ts";
@@ -38,13 +37,17 @@ export interface Settings {
   /** How likely something closes and opens again by itself. */
   readonly reopens: number;
   readonly habits: Habits;
+  /** How queue and workers know of each other, where they do. */
+  readonly heartbeat: { readonly interval: number; readonly liveness: number };
+  /** How workers wait for a silent queue. */
+  readonly backoff: { readonly initial: number; readonly max: number };
 }
 
 /** What a scenario is played on. */
 export interface Stage {
   readonly seed: number;
   readonly world: World;
-  readonly network: SimulatedNetwork;
+  readonly medium: Medium;
   readonly journal: Journal;
   readonly settings: Settings;
   /** When all faults and bad habits are over. */
@@ -96,6 +99,9 @@ export function drawSettings(random: Random): Settings {
       throw: sometimes(0.3),
       drop: sometimes(0.3),
     },
+    // Longer than the slowest message, or else the slow look dead all the time.
+    heartbeat: { interval: random.integer(100, 400), liveness: random.integer(3, 5) },
+    backoff: { initial: random.integer(1, 100), max: random.integer(100, 1000) },
   };
 }
 
@@ -103,8 +109,7 @@ export function drawSettings(random: Random): Settings {
 export function transportOf(stage: Stage, process: Process, taps: Taps): Transport {
   const { receiveHighWaterMark, sendHighWaterMark } = stage.settings;
   const marks = { receiveHighWaterMark, ...sendHighWaterMark && { sendHighWaterMark } };
-  const transport = memoryOn(stage.network.memory, process.host);
-  return tapped(transport, marks, taps);
+  return tapped(stage.medium.transport(process), marks, taps);
 }
 
 /** Chance for one life of a process. */

@@ -1,4 +1,3 @@
-import { memoryOn } from "../../lib/transport/memory/memory-on.ts";
 import type { DealerSocket } from "../../lib/transport/transport.ts";
 import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
@@ -20,6 +19,19 @@ export const babbleOfClient: Babble = (random) =>
     () => [bytes(random, 8), empty],
   ])();
 
+/** To whom Paranoid Pirate workers speak; HEARTBEAT and READY too, without any work or further life. */
+export const babbleOfParanoidWorker: Babble = (random) =>
+  random.pick([
+    () => [bytes(random, 3)],
+    () => [empty],
+    () => [new Uint8Array([random.integer(3, 255)])],
+    () => [empty, new Uint8Array([1])],
+    () => [bytes(random, 1), empty, bytes(random, 1)],
+    () => [new Uint8Array([1])],
+    () => [new Uint8Array([2])],
+    () => [new Uint8Array([9, 0, 0, 0, random.integer(1, 20)]), empty, bytes(random, 4)],
+  ])();
+
 /** To whom workers speak: nonsense, a READY that no work follows, a reply to a request that it never had. */
 export const babbleOfWorker: Babble = (random) =>
   random.pick([
@@ -37,13 +49,16 @@ export async function babble(
   process: Process,
   places: readonly { readonly endpoint: string; readonly says: Babble }[],
 ): Promise<void> {
-  const { world, network, healAt } = stage;
+  const { world, medium, healAt } = stage;
   const random = randomOf(stage, process);
-  const transport = memoryOn(network.memory, process.host);
+  const transport = medium.transport(process);
   let socket: DealerSocket | undefined;
   process.onStop.add(() => socket?.close(0) ?? Promise.resolve());
   while (world.now < healAt && process.stoppingSince === undefined) {
     const { endpoint, says } = random.pick(places);
+    if (medium.intrude !== undefined && random.chance(0.5)) {
+      medium.intrude(process, endpoint, random);
+    }
     socket = await transport.dealer({ linger: 0 });
     socket.connect(endpoint);
     for (let messages = random.integer(1, 6); messages > 0; messages--) {

@@ -1,4 +1,5 @@
 import type { Frames } from "../../lib/message.ts";
+import { batches } from "../../lib/transport/batches.ts";
 import type {
   DealerSocket,
   Peer,
@@ -64,6 +65,8 @@ function tapRouter(socket: RouterSocket, { bound }: Taps): RouterSocket {
     const batch = receive(limit);
     return tap === undefined ? batch : asTaken(batch, tap);
   };
+  // A socket's own iterator need not go through its `receive`.
+  socket[Symbol.asyncIterator] = () => batches(socket);
   return socket;
 }
 

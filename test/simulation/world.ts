@@ -16,6 +16,10 @@ export class World {
   readonly #hosts = new Map<string, Process>();
   /** Whom faults and the scenario itself belong to; it never dies. */
   readonly director: Process = new Process("director", 0);
+  /** Told of what the code of a process throws out of an event, as it would out of the event loop. */
+  uncaught: (error: unknown) => void = (error) => {
+    throw error;
+  };
   #current: Process | undefined;
   #sequence = 0;
 
@@ -106,7 +110,11 @@ export class World {
       this.now = event.at;
       this.trace.record(event.at, process.host, event.label);
       this.#current = process;
-      event.run();
+      try {
+        event.run();
+      } catch (error) {
+        this.uncaught(error);
+      }
       if (event.batched && this.#continues(event)) continue;
       yield;
       this.#current = undefined;

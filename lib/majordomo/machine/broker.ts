@@ -1,10 +1,11 @@
+import type { HeartbeatPolicy } from "../../heartbeat.ts";
 import type { Frames } from "../../message.ts";
 import type { Peer } from "../../transport/transport.ts";
 import { decodeToBroker } from "../protocol/broker.ts";
 import { encodeCallReply, encodeReply } from "../protocol/client.ts";
 import { Directory, nameOf } from "./directory.ts";
 import { Dispatcher } from "./dispatcher.ts";
-import { type HeartbeatPolicy, Liveness } from "./liveness.ts";
+import { Liveness } from "./liveness.ts";
 import { answerMmi, mmiPrefix } from "./mmi.ts";
 import { type BrokerEffect, Output } from "./output.ts";
 import { type QueueBounds, type Request, Requests } from "./requests.ts";

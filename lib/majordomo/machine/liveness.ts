@@ -1,13 +1,6 @@
+import type { HeartbeatPolicy } from "../../heartbeat.ts";
 import { Chain } from "./chain.ts";
 import type { Worker } from "./model.ts";
-
-/** How often peers say that they live, and how many times they may miss it. */
-export interface HeartbeatPolicy {
-  /** Milliseconds between heartbeats. */
-  readonly interval: number;
-  /** After how many intervals without a word a peer counts as dead. */
-  readonly liveness: number;
-}
 
 /**
  * Who is alive and who wants to hear that we are. Every worker is watched from its registration to its end,

@@ -13,7 +13,7 @@ import {
   type ToWorker,
 } from "../protocol/worker.ts";
 import { Deadlines, type Due } from "./deadlines.ts";
-import type { HeartbeatPolicy } from "./liveness.ts";
+import type { HeartbeatPolicy } from "../../heartbeat.ts";
 import type { JobEnd, MajordomoWorkerEvent, WorkerEffect, WorkerInput } from "./worker-effects.ts";
 
 /** How the machine behaves. */

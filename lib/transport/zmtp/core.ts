@@ -1,4 +1,5 @@
-import type { Frames } from "../../message.ts";
+import { byteLengthOf, type Frames } from "../../message.ts";
+import { observer } from "../../observe.ts";
 import type { SocketOptions, TransportEvent } from "../transport.ts";
 import {
   Connection,
@@ -37,7 +38,7 @@ export class SocketCore<Event> implements ConnectionOwner {
   closed = false;
   readonly #context: TransportContext;
   readonly #kind: SocketKind<Event>;
-  readonly #observe: ((event: TransportEvent) => void) | undefined;
+  readonly #observe: (event: TransportEvent) => void;
   readonly #inbox: FairQueue<Event>;
   readonly #handshakes: Handshakes<Connection>;
   readonly #connections = new Map<Connection, Attachment<Event>>();
@@ -48,6 +49,8 @@ export class SocketCore<Event> implements ConnectionOwner {
   #readable: Waiter | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
   #emptied: (() => void) | undefined = undefined;
+  /** Ends the wait of a close. */
+  #hurry: (() => void) | undefined = undefined;
   #silent = false;
 
   /**
@@ -59,9 +62,10 @@ export class SocketCore<Event> implements ConnectionOwner {
     this.settings = socketSettings(options);
     this.#context = context;
     this.#kind = kind;
-    this.#observe = options.observe;
+    this.#observe = observer(options.observe);
     const { maxQueueSize, maxHandshakes, maxHandshakesPerAddress } = context.settings;
-    this.#inbox = new FairQueue({ count: this.settings.receiveHighWaterMark, bytes: maxQueueSize });
+    const room = { count: this.settings.receiveHighWaterMark, bytes: maxQueueSize };
+    this.#inbox = new FairQueue<Event>(room, sizeOf);
     this.#handshakes = new Handshakes({
       total: maxHandshakes,
       perAddress: maxHandshakesPerAddress,
@@ -96,20 +100,15 @@ export class SocketCore<Event> implements ConnectionOwner {
   }
 
   close(linger?: number): Promise<void> {
-    this.#closing ??= this.#close(linger ?? this.settings.linger);
+    if (this.#closing === undefined) this.#closing = this.#close(linger ?? this.settings.linger);
+    else if (linger === 0) this.#hurry?.();
     return this.#closing;
   }
 
   /** Tells the user's `observe`; what that throws is the user's, and must not end up here. */
   report(event: TransportEvent): void {
-    if (this.#silent || this.#observe === undefined) return;
-    try {
-      this.#observe(event);
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
+    this.#context.counters[event.type]++;
+    if (!this.#silent) this.#observe(event);
   }
 
   announced(connection: Connection, metadata: Metadata): Rejection | undefined {
@@ -152,17 +151,10 @@ export class SocketCore<Event> implements ConnectionOwner {
     if (attachment === undefined || this.closed) return;
     const { lane } = attachment;
     const kind = this.#kind;
-    let bytes = 0;
     for (let index = 0; index < messages.length; index++) {
-      const frames = messages[index] as Frames;
-      const event = kind.message(connection, frames);
-      if (event === undefined) continue;
-      for (let frame = 0; frame < frames.length; frame++) {
-        bytes += (frames[frame] as Uint8Array).length;
-      }
-      this.#inbox.push(lane, event);
+      const event = kind.message(connection, messages[index] as Frames);
+      if (event !== undefined) this.#inbox.push(lane, event);
     }
-    lane.bytes += bytes;
     this.#wake();
   }
 
@@ -266,7 +258,7 @@ export class SocketCore<Event> implements ConnectionOwner {
 
   #wake(): void {
     if (this.#readable === undefined || this.#inbox.isEmpty) return;
-    this.#readable.resolve();
+    this.#context.turn.wake(this.#readable.resolve);
     this.#readable = undefined;
   }
 
@@ -285,6 +277,10 @@ export class SocketCore<Event> implements ConnectionOwner {
     if (patient && (this.#connections.size > 0 || this.#backlog() > 0)) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, linger);
+        this.#hurry = () => {
+          clearTimeout(timer);
+          resolve();
+        };
         this.#emptied = () => {
           if (this.#backlog() === 0) {
             this.#endpoints.stopDialing();
@@ -299,12 +295,19 @@ export class SocketCore<Event> implements ConnectionOwner {
         };
       });
       this.#emptied = undefined;
+      this.#hurry = undefined;
       this.#endpoints.stopDialing();
       for (const connection of [...this.#connections.keys()]) connection.destroy(closedBySocket);
     }
     this.#silent = true;
     await unbound;
   }
+}
+
+/** The bytes that an event keeps: a message's, and none for what only tells of a peer. */
+function sizeOf(event: unknown): number {
+  const { frames } = event as { readonly frames?: Frames };
+  return frames === undefined ? 0 : byteLengthOf(frames);
 }
 
 const closedBySocket: ConnectionEnd = { kind: "closed", reason: "the socket was closed" };

@@ -13,6 +13,26 @@ import { Turn } from "./turn.ts";
 export type { ZmtpOptions };
 export type { ByteStream, Listener, Net, StreamEndpoint, StreamHandler } from "./net.ts";
 
+/** Counters of a {@linkcode zmtp} transport, over all its sockets, from its making. */
+export interface ZmtpStats {
+  /** Peers that broke the protocol or met a bound, and were disconnected or turned away. */
+  readonly peersRefused: number;
+  /** Messages that were dropped because a subscriber's queue was full. */
+  readonly messagesDropped: number;
+  /** Attempts to connect that failed. */
+  readonly connectsFailed: number;
+}
+
+/** The {@linkcode zmtp} transport. */
+export interface ZmtpTransport extends PubSubTransport {
+  /**
+   * What its sockets have met.
+   *
+   * @returns The counters, as they stand now.
+   */
+  stats(): ZmtpStats;
+}
+
 /**
  * ZMTP 3.1 in TypeScript, over TCP and Unix domain sockets: talks to every ZeroMQ peer that speaks
  * ZMTP 3, on Node, Deno and Bun, without an addon. On Deno it needs `--allow-net` only, and for
@@ -54,7 +74,7 @@ export type { ByteStream, Listener, Net, StreamEndpoint, StreamHandler } from ".
  * @returns The transport.
  * @throws {RangeError} When an option makes no sense.
  */
-export function zmtp(options: ZmtpOptions = {}): PubSubTransport {
+export function zmtp(options: ZmtpOptions = {}): ZmtpTransport {
   const mechanism = nullMechanism();
   const context: TransportContext = {
     net: options.net ?? nodeNet(),
@@ -62,10 +82,16 @@ export function zmtp(options: ZmtpOptions = {}): PubSubTransport {
     encoder: mechanism.encoder(),
     turn: new Turn<Connection>(),
     settings: zmtpSettings(options),
+    counters: { peerRefused: 0, messageDropped: 0, connectFailed: 0, warning: 0 },
   };
   return {
     name: "zmtp",
     schemes: ["tcp", "ipc"],
+    stats: () => ({
+      peersRefused: context.counters.peerRefused,
+      messagesDropped: context.counters.messageDropped,
+      connectsFailed: context.counters.connectFailed,
+    }),
     // Opening is asynchronous in the seam, so a wrong option rejects rather than throws.
     dealer: (socket) => new Promise((resolve) => resolve(dealerSocket(context, socket))),
     router: (socket) => new Promise((resolve) => resolve(routerSocket(context, socket))),

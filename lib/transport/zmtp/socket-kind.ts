@@ -1,4 +1,5 @@
 import type { Frames } from "../../message.ts";
+import type { TransportEvent } from "../transport.ts";
 import type { Connection, Rejection } from "./connection.ts";
 import type { Dialer } from "./dialer.ts";
 import type { TrafficEncoder } from "./encoder.ts";
@@ -16,6 +17,8 @@ export interface TransportContext {
   readonly encoder: TrafficEncoder;
   readonly turn: Turn<Connection>;
   readonly settings: ZmtpSettings;
+  /** How often each kind of event was reported, by all sockets. */
+  readonly counters: Record<TransportEvent["type"], number>;
 }
 
 /** What makes a socket the type that it is. */

@@ -22,7 +22,7 @@ function cast(stage: Stage): Cast {
   world.define("server", (process) => {
     let model: ServerModel | undefined;
     const transport = transportOf(stage, process, {
-      bound: () => model = new ServerModel(journal, stage.network, bound, () => world.now),
+      bound: () => model = new ServerModel(journal, stage.medium, bound, () => world.now),
     });
     const { drain, linger, backlog } = settings;
     new JobWorkload(stage, process, (signal) => {

@@ -7,7 +7,7 @@ const test = suite("fair-queue");
 const limits = { count: 4, bytes: 100 };
 
 test("take() lets lanes take turns", () => {
-  const queue = new FairQueue<string>(limits);
+  const queue = new FairQueue<string>(limits, () => 0);
   const [a, b, c] = [queue.lane(() => {}), queue.lane(() => {}), queue.lane(() => {})];
   for (const event of ["a1", "a2", "a3"]) queue.push(a, event);
   for (const event of ["b1"]) queue.push(b, event);
@@ -17,7 +17,7 @@ test("take() lets lanes take turns", () => {
 });
 
 test("take() goes on with the lane whose turn it is", () => {
-  const queue = new FairQueue<string>(limits);
+  const queue = new FairQueue<string>(limits, () => 0);
   const [a, b] = [queue.lane(() => {}), queue.lane(() => {})];
   for (const event of ["a1", "a2"]) queue.push(a, event);
   for (const event of ["b1", "b2"]) queue.push(b, event);
@@ -29,18 +29,31 @@ test("take() goes on with the lane whose turn it is", () => {
 });
 
 test("room() is what is left of count, and none once the bytes are used up", () => {
-  const queue = new FairQueue<number>(limits);
+  const queue = new FairQueue<number>(limits, (size) => size);
   const lane = queue.lane(() => {});
   queue.push(lane, 1);
   assert.is(queue.room(lane), 3);
-  lane.bytes = 100;
+  queue.push(lane, 99);
   assert.is(queue.room(lane), 0);
+  queue.take(1);
+  assert.is(queue.room(lane), 3, "one event of 99 bytes is left");
   queue.take(1);
   assert.is(queue.room(lane), 4);
 });
 
+test("room() is right while a lane is never empty", () => {
+  const queue = new FairQueue<number>(limits, (size) => size);
+  const lane = queue.lane(() => {});
+  for (let turn = 0; turn < 1000; turn++) {
+    queue.push(lane, 30);
+    if (turn > 1) assert.equal(queue.take(1), [30]);
+    assert.is(lane.bytes, 30 * lane.events.length);
+    assert.ok(queue.room(lane) > 0);
+  }
+});
+
 test("take() tells a waiting lane once, when half of its room is free", () => {
-  const queue = new FairQueue<number>(limits);
+  const queue = new FairQueue<number>(limits, (size) => size);
   let told = 0;
   const lane = queue.lane(() => told++);
   for (let event = 0; event < 4; event++) queue.push(lane, event);
@@ -54,7 +67,7 @@ test("take() tells a waiting lane once, when half of its room is free", () => {
 });
 
 test("retract() takes the last event back, and forgets an empty lane", () => {
-  const queue = new FairQueue<number>(limits);
+  const queue = new FairQueue<number>(limits, (size) => size);
   const lane = queue.lane(() => {});
   queue.push(lane, 1);
   queue.push(lane, 2);
@@ -73,7 +86,7 @@ test("take() gives each lane's events once and in order, whatever happens betwee
   ));
   fc.assert(
     fc.property(steps, (list) => {
-      const queue = new FairQueue<readonly [number, number]>(limits);
+      const queue = new FairQueue<readonly [number, number]>(limits, () => 1);
       const lanes = [0, 1, 2, 3].map(() => queue.lane(() => {}));
       const pushed = [0, 0, 0, 0];
       const taken = [0, 0, 0, 0];

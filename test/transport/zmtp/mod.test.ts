@@ -196,6 +196,18 @@ test("close() gives up after linger, at once with 0, and is the same promise eac
   }
 });
 
+test("close(0) ends the wait of the close before it", async () => {
+  const router = await zmtp({ maxQueueSize: 100_000 }).router();
+  const slow = await rawJoin(await router.bind(any), "DEALER");
+  slow.socket.pause();
+  const { peer } = await next(router, "joined");
+  while (router.send(peer, [new Uint8Array(50_000)]));
+  const closed = router.close(1_000_000);
+  assert.is(router.close(0), closed);
+  await closed;
+  slow.close();
+});
+
 test("close() is not held up by silent connections, and tells nobody anything afterwards", async () => {
   const { observe, events } = watch();
   const router = await zmtp().router({ observe });
@@ -224,6 +236,19 @@ test("a socket's options are checked when it is opened", async () => {
   let failure: unknown;
   await zmtp().dealer({ sendHighWaterMark: NaN }).catch((error) => failure = error);
   assert.instance(failure, RangeError);
+});
+
+test("stats() counts what all sockets of the transport met", async () => {
+  const transport = zmtp();
+  const { observe, seen } = watch();
+  await using dealer = await transport.dealer({ observe });
+  await using gone = await transport.router();
+  const endpoint = await gone.bind(any);
+  await gone.close();
+  dealer.connect(endpoint);
+  await seen("connectFailed", /./);
+  assert.ok(transport.stats().connectsFailed >= 1);
+  assert.is(transport.stats().peersRefused, 0);
 });
 
 test("what observe throws does not disturb the socket", async () => {
