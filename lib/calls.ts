@@ -109,11 +109,6 @@ export class Calls {
     return this.#calls.size;
   }
 
-  /** Whether the client is closed or closing. */
-  get closed(): boolean {
-    return this.#closing !== undefined;
-  }
-
   /** Makes a call of attempts, until one succeeds or no more are to be made. */
   async call<T>(
     like: MessageLike,

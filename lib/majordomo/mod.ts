@@ -20,6 +20,6 @@ export type { HeartbeatOptions } from "../heartbeat.ts";
 export type { MajordomoBrokerStats } from "./machine/broker.ts";
 export type { MajordomoBrokerEvent, RequestEnd, WorkerEnd } from "./machine/output.ts";
 export type { ServiceStats } from "./machine/service.ts";
-export type { MajordomoWorkerEvent } from "./machine/worker.ts";
+export type { MajordomoWorkerEvent } from "./machine/worker-effects.ts";
 export type { MajordomoVersion } from "./service-name.ts";
 export { majordomoWorker, type MajordomoWorkerOptions } from "./worker.ts";

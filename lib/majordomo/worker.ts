@@ -8,12 +8,8 @@ import { defaultTransport } from "../transport/default.ts";
 import type { DealerSocket, Transport, TransportEvent } from "../transport/transport.ts";
 import { Alarm } from "../alarm.ts";
 import { type HeartbeatOptions, heartbeatPolicy } from "../heartbeat.ts";
-import {
-  type JobEnd,
-  type MajordomoWorkerEvent,
-  type WorkerInput,
-  WorkerMachine,
-} from "./machine/worker.ts";
+import { WorkerMachine } from "./machine/worker.ts";
+import type { JobEnd, MajordomoWorkerEvent, WorkerInput } from "./machine/worker-effects.ts";
 import { checkService, checkVersion, type MajordomoVersion } from "./service-name.ts";
 
 /** How {@linkcode majordomoWorker} behaves. */

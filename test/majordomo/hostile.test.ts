@@ -3,7 +3,8 @@ import * as assert from "uvu/assert";
 import type { Frames, Peer } from "../../mod.ts";
 import { BrokerMachine } from "../../lib/majordomo/machine/broker.ts";
 import type { BrokerEffect } from "../../lib/majordomo/machine/output.ts";
-import { type WorkerInput, WorkerMachine } from "../../lib/majordomo/machine/worker.ts";
+import { WorkerMachine } from "../../lib/majordomo/machine/worker.ts";
+import type { WorkerInput } from "../../lib/majordomo/machine/worker-effects.ts";
 import { encodeCall, encodeCancel, encodeRequest } from "../../lib/majordomo/protocol/client.ts";
 import {
   decodeToWorker,

@@ -202,6 +202,17 @@ test("BrokerMachine gives nothing to a worker that is overdue, even before a tic
   assert.is(text(given(ask(client, "1"), b).body), "1");
 });
 
+test("BrokerMachine gives what a dead worker held to none that is dead too (M2)", () => {
+  const { machine, join, ask, later, step } = broker();
+  join(a);
+  ask(client, "1");
+  join(b);
+  later(300);
+  const effects = step({ type: "tick" });
+  assert.equal(types(effects), ["workerLeft", "workerLeft"]);
+  assert.equal([machine.stats().busy, machine.stats().waiting], [0, 1]);
+});
+
 test("BrokerMachine heartbeats and expires busy workers, and resends what they held (M3)", () => {
   const { machine, join, ask, wait, beat, later, message } = broker();
   join(a);

@@ -80,9 +80,11 @@ class Model {
   }
 
   step(input: BrokerInput): void {
+    let queued = false;
     for (const effect of this.machine.step(input, this.now)) {
       if (effect.type === "report") {
         const { event } = effect;
+        queued ||= event.type === "requestQueued";
         if (event.type === "workerLeft") {
           for (const [peer] of this.workers) {
             if (peer.routingId === event.worker) this.workers.delete(peer);
@@ -98,7 +100,8 @@ class Model {
     const held = [...this.workers.values()].reduce((sum, { held }) => sum + held.size, 0);
     const stats = this.machine.stats();
     assert.equal([stats.workers, stats.busy], [this.workers.size, held]);
-    assert.ok(stats.waiting <= 8 && stats.waitingBytes <= 1000);
+    // What a lost worker held goes back past the bounds: it had a place before.
+    if (queued) assert.ok(stats.waiting <= 8 && stats.waitingBytes <= 1000, "I13: bounds");
   }
 
   #toWorker(worker: ModelWorker, frames: Frames): void {
@@ -271,14 +274,14 @@ const actions: fc.Arbitrary<Action> = fc.oneof(
     model.now = end;
     model.step({ type: "tick" });
     // However late the tick, what was due is done.
-    assert.ok(model.machine.deadline > model.now);
+    assert.ok(model.machine.deadline > model.now, "nothing due is left");
   }),
 );
 
 for (const delivery of ["atLeastOnce", "atMostOnce"]) {
   test(`BrokerMachine keeps its promises whatever happens, ${delivery} (I1 to I5, I10, I13)`, () => {
     fc.assert(
-      fc.property(fc.array(actions, { maxLength: 120 }), (actions) => {
+      fc.property(fc.array(actions, { maxLength: 120, size: "max" }), (actions) => {
         const model = new Model(delivery === "atMostOnce");
         model.clients.push(model.peer(), model.peer(), model.peer());
         for (const act of actions) act(model);
@@ -289,7 +292,7 @@ for (const delivery of ["atLeastOnce", "atMostOnce"]) {
         assert.equal([workers, busy, waiting, waitingBytes], [0, 0, 0, 0]);
         assert.equal(services, {});
       }),
-      { numRuns: 1000 },
+      { numRuns: 1000, includeErrorInReport: true },
     );
   });
 }

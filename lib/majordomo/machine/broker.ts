@@ -1,9 +1,11 @@
+import type { HeartbeatPolicy } from "../../heartbeat.ts";
 import type { Frames } from "../../message.ts";
 import type { Peer } from "../../transport/transport.ts";
 import { decodeToBroker } from "../protocol/broker.ts";
 import { encodeCallReply, encodeReply } from "../protocol/client.ts";
 import { Directory, nameOf } from "./directory.ts";
-import type { HeartbeatPolicy } from "../../heartbeat.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { Liveness } from "./liveness.ts";
 import { answerMmi, mmiPrefix } from "./mmi.ts";
 import { type BrokerEffect, Output } from "./output.ts";
 import { type QueueBounds, type Request, Requests } from "./requests.ts";
@@ -69,13 +71,22 @@ export class BrokerMachine {
   readonly #directory: Directory;
   readonly #requests: Requests;
   readonly #workers: Workers;
+  readonly #dispatcher: Dispatcher;
   #closing = false;
 
   constructor({ heartbeat, services, fallback, bounds, observed }: BrokerPolicy) {
     this.#output = new Output(observed);
     this.#directory = new Directory(services, fallback);
     this.#requests = new Requests(this.#output, this.#directory, bounds);
-    this.#workers = new Workers(this.#output, this.#directory, this.#requests, heartbeat);
+    const liveness = new Liveness(heartbeat);
+    this.#dispatcher = new Dispatcher(this.#output, liveness);
+    this.#workers = new Workers(
+      this.#output,
+      this.#directory,
+      this.#requests,
+      liveness,
+      this.#dispatcher,
+    );
   }
 
   /** When a tick is next worth sending; Infinity when nothing is due. */
@@ -85,7 +96,7 @@ export class BrokerMachine {
 
   /** Whether no request waits or is with a worker. */
   get idle(): boolean {
-    return this.#workers.busy === 0 && this.#directory.totals.waiting === 0;
+    return this.#dispatcher.busy === 0 && this.#directory.totals.waiting === 0;
   }
 
   stats(): MajordomoBrokerStats {
@@ -96,7 +107,7 @@ export class BrokerMachine {
     return {
       ...this.#output.counters,
       workers: this.#workers.size,
-      busy: this.#workers.busy,
+      busy: this.#dispatcher.busy,
       ...this.#directory.totals,
       services: Object.fromEntries(services),
     };
@@ -176,7 +187,7 @@ export class BrokerMachine {
     }
     // Whoever is free had nothing to take before.
     const worker = service.ready.first;
-    if (worker !== undefined) this.#workers.assign(worker, job, now);
+    if (worker !== undefined) this.#dispatcher.assign(worker, job, now);
     else this.#requests.queue(job);
   }
 

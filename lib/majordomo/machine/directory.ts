@@ -22,10 +22,6 @@ export class Directory {
     this.#fallback = fallback;
   }
 
-  get size(): number {
-    return this.#services.size;
-  }
-
   find(name: Uint8Array): Service | undefined {
     return this.#services.get(keyOf(name));
   }
@@ -57,9 +53,7 @@ export class Directory {
 
 /** Names are bytes; as a key, one character each, so that names that are no UTF-8 stay apart. */
 function keyOf(name: Uint8Array): string {
-  let key = "";
-  for (let at = 0; at < name.byteLength; at++) key += String.fromCharCode(name[at] as number);
-  return key;
+  return String.fromCharCode(...name);
 }
 
 /** Whether two names are the same. */

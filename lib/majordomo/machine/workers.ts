@@ -2,21 +2,14 @@ import type { Frames } from "../../message.ts";
 import type { Peer } from "../../transport/transport.ts";
 import type { ToBroker } from "../protocol/broker.ts";
 import type { Dialect } from "../protocol/header.ts";
-import {
-  encodeDisconnect,
-  encodeHeartbeat,
-  encodeJob,
-  type JobId,
-  welcome,
-} from "../protocol/worker.ts";
+import { encodeDisconnect, encodeHeartbeat, type JobId, welcome } from "../protocol/worker.ts";
 import { type Directory, nameOf } from "./directory.ts";
-import type { HeartbeatPolicy } from "../../heartbeat.ts";
-import { Liveness } from "./liveness.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { Liveness } from "./liveness.ts";
 import { mmiPrefix } from "./mmi.ts";
 import { type Job, Worker } from "./model.ts";
 import type { Output, WorkerEnd } from "./output.ts";
 import type { Requests } from "./requests.ts";
-import type { Service } from "./service.ts";
 
 type Ready = Extract<ToBroker, { readonly type: "ready" }>;
 /** Anything else that a worker says. */
@@ -33,10 +26,10 @@ export class Workers {
   readonly #directory: Directory;
   readonly #requests: Requests;
   readonly #liveness: Liveness;
+  readonly #dispatcher: Dispatcher;
   readonly #workers = new Map<Peer, Worker>();
   /** Peers that were told DISCONNECT; as workers they are sent nothing more. */
   readonly #refused = new WeakSet<Peer>();
-  #busy = 0;
   /** Whether all have been told to go. */
   #ended = false;
 
@@ -44,21 +37,18 @@ export class Workers {
     output: Output,
     directory: Directory,
     requests: Requests,
-    heartbeat: HeartbeatPolicy,
+    liveness: Liveness,
+    dispatcher: Dispatcher,
   ) {
     this.#output = output;
     this.#directory = directory;
     this.#requests = requests;
-    this.#liveness = new Liveness(heartbeat);
+    this.#liveness = liveness;
+    this.#dispatcher = dispatcher;
   }
 
   get size(): number {
     return this.#workers.size;
-  }
-
-  /** How many requests workers hold. */
-  get busy(): number {
-    return this.#busy;
   }
 
   get deadline(): number {
@@ -83,7 +73,7 @@ export class Workers {
     this.#liveness.watch(worker, now);
     this.#output.report({ type: "workerJoined", worker: peer.routingId, service: label });
     if (concurrency !== undefined) this.#output.send(peer, welcome);
-    this.dispatch(service, now);
+    this.#dispatcher.dispatch(service, now);
   }
 
   command(peer: Peer, command: WorkerCommand, now: number): void {
@@ -161,7 +151,7 @@ export class Workers {
     if (!final) return;
     this.#output.counters.replies++;
     worker.service.counters.replies++;
-    this.#release(worker, job, now);
+    this.#dispatcher.release(worker, job, now);
   }
 
   /** A reply to nothing is a valid but unexpected command (M7). */
@@ -174,7 +164,7 @@ export class Workers {
     const job = worker.held.get(id);
     if (job === undefined) return this.#unsolicited(worker, now);
     this.#requests.fail(job, "failed", "REQUEST_FAILED", decoder.decode(text));
-    this.#release(worker, job, now);
+    this.#dispatcher.release(worker, job, now);
   }
 
   /** The worker gives a request back: untouched, as it is about to go, or because its handler dropped it. */
@@ -186,59 +176,7 @@ export class Workers {
       job.attempts--;
     }
     if (!job.over) this.#lost(job);
-    this.#release(worker, job, now);
-  }
-
-  #release(worker: Worker, job: Job, now: number): void {
-    const { service } = worker;
-    worker.held.delete(job.id);
-    job.worker = undefined;
-    job.frames = undefined;
-    service.busy--;
-    this.#busy--;
-    const place = worker.ready;
-    if (worker.leaving) service.ready.remove(place);
-    else if (place.chain === undefined) service.ready.append(place);
-    this.dispatch(service, now);
-  }
-
-  /** Gives waiting requests to free workers. */
-  dispatch(service: Service, now: number): void {
-    for (let worker = service.ready.first; worker !== undefined; worker = service.ready.first) {
-      const job = service.shift();
-      if (job === undefined) return;
-      this.assign(worker, job, now);
-    }
-  }
-
-  /** Gives a request to a worker that is free. */
-  assign(worker: Worker, job: Job, now: number): void {
-    const { service } = worker;
-    const ttl = job.dueAt === Infinity ? undefined : Math.max(0, Math.ceil(job.dueAt - now));
-    const frames = encodeJob(worker.dialect, job.id, ttl, job.body);
-    job.attempts++;
-    job.worker = worker;
-    job.frames = frames;
-    worker.held.set(job.id, job);
-    service.busy++;
-    this.#busy++;
-    service.ready.remove(worker.ready);
-    if (worker.held.size < worker.concurrency) service.ready.append(worker.ready);
-    this.#liveness.sent(worker, now);
-    if (job.attempts > 1) {
-      service.counters.resent++;
-      this.#output.counters.requestsResent++;
-      const { attempts: attempt } = job;
-      this.#output.report({ type: "requestResent", service: nameOf(service.name), attempt });
-    } else if (this.#output.observed) {
-      this.#output.report({
-        type: "requestDispatched",
-        service: nameOf(service.name),
-        attempt: 1,
-        waited: now - job.arrivedAt,
-      });
-    }
-    this.#output.send(worker.peer, frames);
+    this.#dispatcher.release(worker, job, now);
   }
 
   /** Unregisters a worker; what it holds goes to others, or ends. */
@@ -246,12 +184,8 @@ export class Workers {
     const { peer, service } = worker;
     this.#workers.delete(peer);
     this.#liveness.forget(worker);
-    service.ready.remove(worker.ready);
     if (--service.workers === 0) service.absentSince = now;
-    const held = [...worker.held.values()];
-    worker.held.clear();
-    service.busy -= held.length;
-    this.#busy -= held.length;
+    const held = this.#dispatcher.strip(worker);
     this.#output.report({
       type: "workerLeft",
       worker: peer.routingId,
@@ -259,13 +193,10 @@ export class Workers {
       reason,
       held: held.length,
     });
-    for (const job of held.reverse()) {
-      job.worker = undefined;
-      job.frames = undefined;
-      if (!job.over) this.#lost(job);
-    }
+    // Those put back go in front, and so the last one first.
+    for (const job of [...held].reverse()) if (!job.over) this.#lost(job);
     this.#requests.arm(service);
-    this.dispatch(service, now);
+    this.#dispatcher.dispatch(service, now);
     this.#requests.tidy(service);
   }
 
@@ -286,13 +217,19 @@ export class Workers {
     this.#requests.arm(job.service);
   }
 
-  /** Unregisters workers that were silent for too long. */
+  /** Unregisters workers that were silent for too long; none of them is given what another held (M2). */
   expire(now: number): void {
+    const expired: Worker[] = [];
     for (
       let worker = this.#liveness.expired(now);
       worker !== undefined;
       worker = this.#liveness.expired(now)
-    ) this.#lose(worker, "expired", now);
+    ) {
+      this.#liveness.forget(worker);
+      worker.service.ready.remove(worker.ready);
+      expired.push(worker);
+    }
+    for (const worker of expired) this.#lose(worker, "expired", now);
   }
 
   /** Says to workers that were not sent anything for an interval that the broker lives. */
