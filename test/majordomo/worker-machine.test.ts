@@ -1,11 +1,8 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Frames } from "../../mod.ts";
-import {
-  type WorkerEffect,
-  type WorkerInput,
-  WorkerMachine,
-} from "../../lib/majordomo/machine/worker.ts";
+import { WorkerMachine } from "../../lib/majordomo/machine/worker.ts";
+import type { WorkerEffect, WorkerInput } from "../../lib/majordomo/machine/worker-effects.ts";
 import { decodeToBroker } from "../../lib/majordomo/protocol/broker.ts";
 import {
   encodeDisconnect,
@@ -58,9 +55,9 @@ const told = (effects: readonly WorkerEffect[]) =>
         return effect.event.type;
       case "cancel":
         return `cancel ${effect.reason}`;
+      case "offer":
       case "open":
       case "close":
-      case "offer":
         return effect.type;
     }
   });
