@@ -232,10 +232,14 @@ export async function majordomoBroker(
 
   function close(drain: number, linger: number): Promise<void> {
     closing ??= (async () => {
-      const deadline = performance.now() + drain;
+      // A flag, not the clock: a timer can fire before its time, and would not come again.
+      let waited = drain === 0;
       step({ type: "close" }, performance.now());
-      const timer = setTimeout(() => changed.open(), drain);
-      while (!machine.idle && performance.now() < deadline) await changed.opened();
+      const timer = setTimeout(() => {
+        waited = true;
+        changed.open();
+      }, drain);
+      while (!machine.idle && !waited) await changed.opened();
       clearTimeout(timer);
       step({ type: "end" }, performance.now());
       alarm.stop();

@@ -140,9 +140,13 @@ export async function openQueue<Event, Stats>(
 
     function close(drain: number, linger: number): Promise<void> {
       closing ??= (async () => {
-        const deadline = performance.now() + drain;
-        const timer = setTimeout(() => changed.open(), drain);
-        while (!machine.idle && performance.now() < deadline) await changed.opened();
+        // A flag, not the clock: a timer can fire before its time, and would not come again.
+        let waited = drain === 0;
+        const timer = setTimeout(() => {
+          waited = true;
+          changed.open();
+        }, drain);
+        while (!machine.idle && !waited) await changed.opened();
         clearTimeout(timer);
         await Promise.all(sockets.map((socket) => socket.close(linger)));
         alarm.stop();

@@ -3,6 +3,8 @@ import * as assert from "uvu/assert";
 import {
   type Job,
   lazyPirate,
+  memory,
+  NoReplyError,
   simplePirateQueue,
   simplePirateWorker,
   type Transport,
@@ -44,6 +46,27 @@ for (const { name, transport: open, anywhere } of subjects) {
     ]);
   });
 }
+
+test("simplePirateQueue() closes though its drain's timer fires early, as timers may", async () => {
+  const transport = memory();
+  const { setTimeout } = globalThis;
+  for (let round = 0; round < 20; round++) {
+    const queue = await simplePirateQueue("inproc://*", "inproc://*", { transport, drain: 20 });
+    await using request = lazyPirate(queue.front, { transport, timeout: 60_000, retries: 0 });
+    await using jobs = simplePirateWorker(queue.back, { transport });
+    const call = rejection(request("1"));
+    const job = (await jobs[Symbol.asyncIterator]().next()).value as Job;
+    globalThis.setTimeout = ((run: () => void, delay: number) =>
+      setTimeout(run, delay === 20 ? 0 : delay)) as unknown as typeof setTimeout;
+    try {
+      await queue.close();
+    } finally {
+      globalThis.setTimeout = setTimeout;
+    }
+    job.drop();
+    assert.instance(await call, NoReplyError);
+  }
+});
 
 test("simplePirateQueue() and simplePirateWorker() refuse bad endpoints and options", async () => {
   const refused = async (promise: Promise<unknown>, kind: new () => Error, message: RegExp) => {
