@@ -3,7 +3,7 @@
  *
  * @module
  */
-export type { Client, RequestOptions } from "./lib/client.ts";
+export type { Client, ClientOptions, RequestOptions } from "./lib/client.ts";
 export type { Device } from "./lib/device.ts";
 export {
   BacklogFullError,

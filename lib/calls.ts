@@ -1,5 +1,5 @@
 import pRetry from "p-retry";
-import type { RequestOptions } from "./client.ts";
+import type { ClientOptions, RequestOptions } from "./client.ts";
 import { BacklogFullError, ClosedError, MessageTooLargeError, NoReplyError } from "./errors.ts";
 import { Followers } from "./followers.ts";
 import { byteLengthOf, type Frames, framesOf, type MessageLike } from "./message.ts";
@@ -18,19 +18,6 @@ export class AttemptError extends Error {
     this.sent = sent;
     this.silent = silent;
   }
-}
-
-/** What a client's options say of its calls; each client documents them. */
-export interface CallsOptions {
-  readonly timeout?: number | undefined;
-  readonly retries?: number | undefined;
-  readonly backoff?: {
-    readonly initial?: number | undefined;
-    readonly max?: number | undefined;
-  } | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly backlog?: number | undefined;
-  readonly maxMessageSize?: number | undefined;
 }
 
 /** What the calls need of their client. */
@@ -87,7 +74,7 @@ export class Calls {
    * @throws {TypeError} When an option is of the wrong form.
    * @throws {RangeError} When an option is out of range.
    */
-  constructor(endpoint: string, options: CallsOptions, hooks: CallsHooks) {
+  constructor(endpoint: string, options: ClientOptions, hooks: CallsHooks) {
     this.#endpoint = endpoint;
     this.#hooks = hooks;
     this.#life = options.signal;

@@ -1,5 +1,5 @@
 import { AttemptError, type Call, Calls } from "../calls.ts";
-import type { Client, RequestOptions } from "../client.ts";
+import type { Client, ClientOptions, RequestOptions } from "../client.ts";
 import {
   BacklogFullError,
   NoReplyError,
@@ -10,44 +10,19 @@ import type { Frames, Message, MessageLike } from "../message.ts";
 import { observer } from "../observe.ts";
 import { checkEndpoint, count } from "../options.ts";
 import { defaultTransport } from "../transport/default.ts";
-import type { DealerSocket, Transport, TransportEvent } from "../transport/transport.ts";
+import type { DealerSocket, TransportEvent } from "../transport/transport.ts";
 import { ClientLanes } from "./client-lanes.ts";
 import { BrokerVerdict, ClientLink, type LinkEvent } from "./client-link.ts";
 import { Parts } from "./parts.ts";
 import { checkService, checkVersion, type MajordomoVersion } from "./service-name.ts";
 
 /** How {@linkcode majordomoClient} behaves. */
-export interface MajordomoClientOptions {
+export interface MajordomoClientOptions extends ClientOptions {
   /**
    * Milliseconds that one attempt waits for its reply, or for the next part of it; at least 1.
    * @default 2500
    */
   readonly timeout?: number | undefined;
-  /**
-   * How many times a request is sent again after the first.
-   * @default 3
-   */
-  readonly retries?: number | undefined;
-  /** The pause between attempts: it doubles each time, and is stretched at random up to twofold. */
-  readonly backoff?: {
-    /**
-     * Milliseconds before the first retry.
-     * @default 100
-     */
-    readonly initial?: number | undefined;
-    /**
-     * The longest pause in milliseconds.
-     * @default 10_000
-     */
-    readonly max?: number | undefined;
-  } | undefined;
-  /** Bounds the client's life: its abort rejects the calls in flight, and later ones, with its reason. */
-  readonly signal?: AbortSignal | undefined;
-  /**
-   * The most calls in flight; one more is refused with {@linkcode BacklogFullError}.
-   * @default 1000
-   */
-  readonly backlog?: number | undefined;
   /**
    * Which protocol it speaks to brokers of others: `"0.1"`, 7/MDP, or `"0.2"`, 18/MDP, which has partial
    * replies. With this library's broker they do the same.
@@ -59,16 +34,6 @@ export interface MajordomoClientOptions {
    * @default 16
    */
   readonly connections?: number | undefined;
-  /**
-   * The most bytes in a request or reply, over all frames.
-   * @default 4_194_304
-   */
-  readonly maxMessageSize?: number | undefined;
-  /**
-   * What carries the messages.
-   * @default zmtp()
-   */
-  readonly transport?: Transport | undefined;
   /** Told of what no call reports by itself. */
   readonly observe?: ((event: MajordomoClientEvent) => void) | undefined;
 }
