@@ -4,7 +4,7 @@ import type { Message, MessageLike } from "../message.ts";
 import { observer } from "../observe.ts";
 import { checkEndpoint } from "../options.ts";
 import { defaultTransport } from "../transport/default.ts";
-import type { Transport, TransportEvent } from "../transport/transport.ts";
+import type { TransportEvent } from "../transport/transport.ts";
 import { Connection, type ConnectionEvent } from "./connection.ts";
 
 /** How {@linkcode lazyPirate} behaves. */
