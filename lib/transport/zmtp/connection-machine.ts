@@ -13,6 +13,7 @@ import { HandshakeBuffer, type HandshakeLimits } from "./handshake-buffer.ts";
 import { encodeGreeting } from "./greeting.ts";
 import { Heartbeat, type HeartbeatOptions } from "./heartbeat.ts";
 import type { ConnectionRole, Handshake, HandshakeStep, Mechanism } from "./mechanism.ts";
+import { MessageDeadline } from "./message-deadline.ts";
 import type { Metadata } from "./metadata.ts";
 import { areCompatible } from "./socket-type.ts";
 
@@ -28,6 +29,8 @@ export interface ConnectionConfig {
   readonly limits: DecoderLimits;
   /** Milliseconds from the connection's start to the end of the handshake. */
   readonly handshakeTimeout: number;
+  /** Milliseconds from the first byte of a message to its last. */
+  readonly messageTimeout: number;
   readonly heartbeat: HeartbeatOptions;
 }
 
@@ -85,6 +88,7 @@ export class ConnectionMachine {
   #minor = 0;
   #decoder: TrafficDecoder | undefined = undefined;
   #heartbeat: Heartbeat | undefined = undefined;
+  readonly #messageDeadline: MessageDeadline;
   /** What there was no room to decode. */
   #rest: Uint8Array | undefined = undefined;
   #pings = 0;
@@ -93,17 +97,24 @@ export class ConnectionMachine {
   constructor(config: ConnectionConfig) {
     this.#config = config;
     this.#buffer = new HandshakeBuffer(config.handshakeLimits);
+    this.#messageDeadline = new MessageDeadline(config.messageTimeout);
   }
 
   /** When a tick is next worth sending; Infinity for never. */
   get deadline(): number {
     if (this.#state === "closed") return Infinity;
-    return this.#heartbeat === undefined ? this.#handshakeDeadline : this.#heartbeat.deadline;
+    if (this.#heartbeat === undefined) return this.#handshakeDeadline;
+    return Math.min(this.#heartbeat.deadline, this.#messageDeadline.deadline);
   }
 
   /** Whether bytes wait here for the receiver to have room. */
   get stalled(): boolean {
     return this.#rest !== undefined;
+  }
+
+  /** The bytes of a message that is not complete. */
+  get unfinished(): number {
+    return this.#decoder === undefined ? 0 : this.#decoder.unfinished;
   }
 
   /**
@@ -151,6 +162,7 @@ export class ConnectionMachine {
         break;
       case "reading":
         this.#heartbeat?.reading(input.reading, now);
+        this.#messageDeadline.reading(input.reading, now);
         break;
       case "tick":
         break;
@@ -170,6 +182,9 @@ export class ConnectionMachine {
         this.#close("it did not finish the handshake in time", "refused", effects);
       }
       return;
+    }
+    if (this.#messageDeadline.isOver(now)) {
+      return this.#close("it began a message and did not finish it in time", "refused", effects);
     }
     const due = this.#heartbeat.tick(now);
     if (due === "dead") this.#close("it has been silent for too long", "dead", effects);
@@ -259,6 +274,7 @@ export class ConnectionMachine {
     const decoder = this.#decoder as TrafficDecoder;
     const at = decoder.decode(chunk, 0, room);
     if (at < chunk.length) this.#rest = chunk.subarray(at);
+    this.#messageDeadline.decoded(decoder.unfinished > 0, decoder.messages.length > 0, now);
     if (decoder.messages.length > 0) {
       effects.push({ type: "messages", messages: decoder.messages });
       decoder.messages = [];

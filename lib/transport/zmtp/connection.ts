@@ -5,6 +5,7 @@ import {
   ConnectionMachine,
 } from "./connection-machine.ts";
 import type { ConnectionInput } from "./connection-machine.ts";
+import type { Budget } from "./budget.ts";
 import type { TrafficEncoder } from "./encoder.ts";
 import type { Metadata } from "./metadata.ts";
 import type { ByteStream, StreamHandler } from "./net.ts";
@@ -48,6 +49,7 @@ export interface Rejection {
 export interface ConnectionSetup {
   readonly config: ConnectionConfig;
   readonly outbox: OutboxLimits;
+  readonly budget: Budget;
   readonly encoder: TrafficEncoder;
   readonly turn: Turn<Connection>;
   /** The endpoint it was dialled at or accepted on. */
@@ -56,6 +58,8 @@ export interface ConnectionSetup {
 
 /** The most protocol frames that wait for a write; a peer that asks for more PONGs misses some. */
 const maxControl = 16;
+/** The most bytes of an unfinished message while the transport holds too much. */
+const modestMessage = 65_536;
 
 /** Drives one connection: a stream, the machine of its protocol, and what waits to be sent. */
 export class Connection implements StreamHandler {
@@ -72,6 +76,9 @@ export class Connection implements StreamHandler {
   readonly #owner: ConnectionOwner;
   readonly #machine: ConnectionMachine;
   readonly #outbox: Outbox;
+  readonly #budget: Budget;
+  /** The bytes of an unfinished message. */
+  #unfinished = 0;
   readonly #encoder: TrafficEncoder;
   readonly #turn: Turn<Connection>;
   #control: Uint8Array[] = [];
@@ -97,7 +104,8 @@ export class Connection implements StreamHandler {
     this.endpoint = setup.endpoint;
     this.#owner = owner;
     this.#machine = new ConnectionMachine(setup.config);
-    this.#outbox = new Outbox(setup.outbox);
+    this.#outbox = new Outbox(setup.outbox, setup.budget);
+    this.#budget = setup.budget;
     this.#encoder = setup.encoder;
     this.#turn = setup.turn;
   }
@@ -184,6 +192,7 @@ export class Connection implements StreamHandler {
   data(chunk: Uint8Array): void {
     if (this.#over) return;
     this.#step({ type: "bytes", chunk, room: this.#finishing ? Infinity : this.#owner.room(this) });
+    this.#account();
     this.#regulate();
   }
 
@@ -200,6 +209,19 @@ export class Connection implements StreamHandler {
     // What was read and waits for room came before the end; it is no more than a read or two.
     if (this.#machine.stalled && !this.#over) this.#step({ type: "room", room: Infinity });
     this.#conclude({ kind: "lost", reason: error?.message ?? "the peer closed the connection" });
+  }
+
+  /** Has the budget know what an unfinished message holds. */
+  #account(): void {
+    const { unfinished } = this.#machine;
+    if (unfinished === this.#unfinished || this.#over) return;
+    this.#budget.add(unfinished - this.#unfinished);
+    this.#unfinished = unfinished;
+    if (unfinished > modestMessage && this.#budget.full) {
+      const reason =
+        `there is no room for the rest of its message, of which ${unfinished} bytes came`;
+      this.destroy({ kind: "refused", reason });
+    }
   }
 
   #step(input: ConnectionInput): void {
@@ -291,7 +313,9 @@ export class Connection implements StreamHandler {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#control = [];
+    this.#budget.add(-this.#unfinished);
     this.#owner.ended(this, this.#end ?? end);
+    this.#outbox.unsent();
   }
 
   /** Keeps one timer; a later deadline is found out when the timer fires. */

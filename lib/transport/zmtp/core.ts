@@ -65,7 +65,7 @@ export class SocketCore<Event> implements ConnectionOwner {
     this.#observe = observer(options.observe);
     const { maxQueueSize, maxHandshakes, maxHandshakesPerAddress } = context.settings;
     const room = { count: this.settings.receiveHighWaterMark, bytes: maxQueueSize };
-    this.#inbox = new FairQueue<Event>(room, sizeOf);
+    this.#inbox = new FairQueue<Event>(room, sizeOf, context.budget);
     this.#handshakes = new Handshakes({
       total: maxHandshakes,
       perAddress: maxHandshakesPerAddress,
@@ -212,13 +212,14 @@ export class SocketCore<Event> implements ConnectionOwner {
   }
 
   #connection(endpoint: string, dialer: Dialer | undefined): Connection {
-    const { mechanism, encoder, turn, settings } = this.#context;
+    const { mechanism, encoder, turn, settings, budget } = this.#context;
     const { maxMessageSize, sendHighWaterMark } = this.settings;
     const connection = new Connection(this, {
       endpoint,
       encoder,
       turn,
       outbox: { count: sendHighWaterMark, bytes: settings.maxQueueSize },
+      budget,
       config: {
         role: dialer === undefined ? "server" : "client",
         mechanism,
@@ -233,6 +234,7 @@ export class SocketCore<Event> implements ConnectionOwner {
             : settings.maxCommandSize,
         },
         handshakeTimeout: settings.handshakeTimeout,
+        messageTimeout: settings.messageTimeout,
         heartbeat: { interval: settings.heartbeatInterval, timeout: settings.heartbeatTimeout },
       },
     });
@@ -264,6 +266,7 @@ export class SocketCore<Event> implements ConnectionOwner {
 
   async #close(linger: number): Promise<void> {
     this.closed = true;
+    this.#inbox.clear();
     this.#readable?.resolve();
     this.#readable = undefined;
     const unbound = this.#endpoints.unbind();

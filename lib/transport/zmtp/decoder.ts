@@ -16,6 +16,8 @@ export interface TrafficDecoder {
   messages: Frames[];
   /** The bodies of the commands completed so far; likewise. */
   commands: Uint8Array[];
+  /** The bytes so far of a message or command that is not complete, at least 1; 0 when there is none. */
+  readonly unfinished: number;
   /** Why the peer has to be disconnected; nothing is decoded once it is set. */
   readonly failure: string | undefined;
   /**
@@ -63,6 +65,19 @@ export class FrameDecoder implements TrafficDecoder {
   /** @param limits What the peer may send. */
   constructor(limits: DecoderLimits) {
     this.#limits = limits;
+  }
+
+  get unfinished(): number {
+    if (this.failure !== undefined) return 0;
+    const isPartial = this.#missing > 0;
+    let size = this.#headerSize + (isPartial ? Math.max(1, this.#partialSize) : 0);
+    if (this.#frames !== undefined) {
+      const whole = isPartial && (this.#partialFlags & command) === 0
+        ? this.#messageSize - this.#partialSize - this.#missing
+        : this.#messageSize;
+      size += Math.max(1, whole);
+    }
+    return size;
   }
 
   decode(chunk: Uint8Array, from: number, room: number): number {

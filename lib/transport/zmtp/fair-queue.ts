@@ -1,4 +1,5 @@
 import { Fifo } from "../../fifo.ts";
+import type { Budget } from "./budget.ts";
 
 /** One peer's part of a {@linkcode FairQueue}. */
 export interface Lane<Event> {
@@ -24,16 +25,19 @@ export interface LaneLimits {
 export class FairQueue<Event> {
   readonly #limits: LaneLimits;
   readonly #sizeOf: (event: Event) => number;
+  readonly #budget: Budget;
   /** The lanes that hold something, the next one to be served first. */
   readonly #active = new Fifo<Lane<Event>>();
 
   /**
    * @param limits How much each lane holds.
    * @param sizeOf The bytes of an event.
+   * @param budget What all queues hold together.
    */
-  constructor(limits: LaneLimits, sizeOf: (event: Event) => number) {
+  constructor(limits: LaneLimits, sizeOf: (event: Event) => number, budget: Budget) {
     this.#limits = limits;
     this.#sizeOf = sizeOf;
+    this.#budget = budget;
   }
 
   /** Makes a lane. */
@@ -54,6 +58,7 @@ export class FairQueue<Event> {
   /** How many more events the lane takes. */
   room(lane: Lane<Event>): number {
     if (lane.bytes >= this.#limits.bytes) return 0;
+    if (this.#budget.full) return lane.events.length === 0 ? 1 : 0;
     return Math.max(0, this.#limits.count - lane.events.length);
   }
 
@@ -61,7 +66,9 @@ export class FairQueue<Event> {
   push(lane: Lane<Event>, event: Event): void {
     if (lane.events.length === 0) this.#active.push(lane);
     lane.events.push(event);
-    lane.bytes += this.#sizeOf(event);
+    const size = this.#sizeOf(event);
+    lane.bytes += size;
+    this.#budget.add(size);
   }
 
   /** The lane's last event, if it has any. */
@@ -73,7 +80,7 @@ export class FairQueue<Event> {
   retract(lane: Lane<Event>): void {
     const event = lane.events.pop();
     if (event === undefined) return;
-    lane.bytes -= this.#sizeOf(event);
+    this.#release(lane, event);
     if (lane.events.length === 0) this.#active.delete(lane);
   }
 
@@ -87,13 +94,28 @@ export class FairQueue<Event> {
       const most = this.#active.length === 0 ? limit - taken.length : 1;
       for (let count = 0; count < most && lane.events.length > 0; count++) {
         const event = lane.events.shift() as Event;
-        lane.bytes -= this.#sizeOf(event);
+        this.#release(lane, event);
         taken.push(event);
       }
       if (lane.events.length > 0) this.#active.push(lane);
       if (lane.waiting) this.#letOn(lane);
     }
     return taken;
+  }
+
+  /** Lets go of everything. */
+  clear(): void {
+    for (let lane = this.#active.shift(); lane !== undefined; lane = this.#active.shift()) {
+      lane.events.clear();
+      this.#budget.add(-lane.bytes);
+      lane.bytes = 0;
+    }
+  }
+
+  #release(lane: Lane<Event>, event: Event): void {
+    const size = this.#sizeOf(event);
+    lane.bytes -= size;
+    this.#budget.add(-size);
   }
 
   /** A peer is let on when half of the room is free again, so that it is not stopped at each event. */

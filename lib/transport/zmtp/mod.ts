@@ -1,4 +1,5 @@
 import type { PubSubTransport } from "../transport.ts";
+import { Budget } from "./budget.ts";
 import type { Connection } from "./connection.ts";
 import type { TransportContext } from "./socket-kind.ts";
 import { dealerSocket } from "./dealer.ts";
@@ -21,6 +22,8 @@ export interface ZmtpStats {
   readonly messagesDropped: number;
   /** Attempts to connect that failed. */
   readonly connectsFailed: number;
+  /** Bytes that wait now: received and not taken, accepted and not sent, and of unfinished messages. */
+  readonly queuedBytes: number;
 }
 
 /** The {@linkcode zmtp} transport. */
@@ -76,12 +79,14 @@ export interface ZmtpTransport extends PubSubTransport {
  */
 export function zmtp(options: ZmtpOptions = {}): ZmtpTransport {
   const mechanism = nullMechanism();
+  const settings = zmtpSettings(options);
   const context: TransportContext = {
     net: options.net ?? nodeNet(),
     mechanism,
     encoder: mechanism.encoder(),
     turn: new Turn<Connection>(),
-    settings: zmtpSettings(options),
+    settings,
+    budget: new Budget(settings.maxQueuedBytes),
     counters: { peerRefused: 0, messageDropped: 0, connectFailed: 0, warning: 0 },
   };
   return {
@@ -91,6 +96,7 @@ export function zmtp(options: ZmtpOptions = {}): ZmtpTransport {
       peersRefused: context.counters.peerRefused,
       messagesDropped: context.counters.messageDropped,
       connectsFailed: context.counters.connectFailed,
+      queuedBytes: context.budget.held,
     }),
     // Opening is asynchronous in the seam, so a wrong option rejects rather than throws.
     dealer: (socket) => new Promise((resolve) => resolve(dealerSocket(context, socket))),

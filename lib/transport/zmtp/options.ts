@@ -25,6 +25,12 @@ export interface ZmtpOptions {
    */
   readonly handshakeTimeout?: number | undefined;
   /**
+   * Milliseconds from the first byte of a message to its last, while the connection is being read. A peer
+   * that takes longer is disconnected.
+   * @default 60_000
+   */
+  readonly messageTimeout?: number | undefined;
+  /**
    * Milliseconds from one PING to the next; 0 switches heartbeats off. Peers before ZMTP 3.1 get none.
    * @default 5_000
    */
@@ -57,6 +63,13 @@ export interface ZmtpOptions {
    * @default 8_388_608
    */
   readonly maxQueueSize?: number | undefined;
+  /**
+   * The most bytes that wait in all sockets of the transport together. Beyond it, a peer for or from which
+   * something waits has to wait, or is dropped for, as at its own bound, and one whose unfinished message is
+   * larger than 64 KiB is disconnected.
+   * @default 268_435_456
+   */
+  readonly maxQueuedBytes?: number | undefined;
   /**
    * The most peers of a socket, those included that are gone and left something to be received.
    * @default 10_000
@@ -92,12 +105,14 @@ const defaults: ZmtpSettings = Object.freeze({
   maxReconnectInterval: 30_000,
   connectTimeout: 5_000,
   handshakeTimeout: 5_000,
+  messageTimeout: 60_000,
   heartbeatInterval: 5_000,
   heartbeatTimeout: 15_000,
   maxFrames: 256,
   maxCommandSize: 4_096,
   maxHandshakeSize: 16_384,
   maxQueueSize: 8_388_608,
+  maxQueuedBytes: 268_435_456,
   maxPeers: 10_000,
   maxHandshakes: 256,
   maxHandshakesPerAddress: 16,

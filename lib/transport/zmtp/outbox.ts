@@ -1,4 +1,5 @@
 import { byteLengthOf, type Frames } from "../../message.ts";
+import type { Budget } from "./budget.ts";
 
 /** How much may wait to be sent to one peer. */
 export interface OutboxLimits {
@@ -15,14 +16,19 @@ const maxWrite = 262_144;
  */
 export class Outbox {
   readonly #limits: OutboxLimits;
+  readonly #budget: Budget;
   #messages: Frames[] = [];
   #bytes = 0;
   #writingCount = 0;
   #writingBytes = 0;
 
-  /** @param limits How much it holds. */
-  constructor(limits: OutboxLimits) {
+  /**
+   * @param limits How much it holds.
+   * @param budget What all of them hold together.
+   */
+  constructor(limits: OutboxLimits, budget: Budget) {
     this.#limits = limits;
+    this.#budget = budget;
   }
 
   /** How many messages no write has begun with. */
@@ -49,9 +55,13 @@ export class Outbox {
     for (let index = 0; index < frames.length; index++) {
       size += (frames[index] as Uint8Array).length;
     }
-    if (count > 0 && this.#bytes + this.#writingBytes + size > this.#limits.bytes) return false;
+    if (
+      count > 0 &&
+      (this.#budget.full || this.#bytes + this.#writingBytes + size > this.#limits.bytes)
+    ) return false;
     this.#messages.push(frames);
     this.#bytes += size;
+    this.#budget.add(size);
     return true;
   }
 
@@ -60,7 +70,9 @@ export class Outbox {
     const at = this.#messages.indexOf(frames);
     if (at < 0) return false;
     this.#messages.splice(at, 1);
-    this.#bytes -= byteLengthOf(frames);
+    const size = byteLengthOf(frames);
+    this.#bytes -= size;
+    this.#budget.add(-size);
     return true;
   }
 
@@ -92,6 +104,7 @@ export class Outbox {
 
   /** The write is with the system. */
   written(): void {
+    this.#budget.add(-this.#writingBytes);
     this.#writingCount = 0;
     this.#writingBytes = 0;
   }
@@ -100,6 +113,7 @@ export class Outbox {
   unsent(): Frames[] {
     const messages = this.#messages;
     this.#messages = [];
+    this.#budget.add(-this.#bytes);
     this.#bytes = 0;
     this.written();
     return messages;

@@ -1,5 +1,6 @@
 import type { Frames } from "../../message.ts";
 import type { TransportEvent } from "../transport.ts";
+import type { Budget } from "./budget.ts";
 import type { Connection, Rejection } from "./connection.ts";
 import type { Dialer } from "./dialer.ts";
 import type { TrafficEncoder } from "./encoder.ts";
@@ -17,6 +18,7 @@ export interface TransportContext {
   readonly encoder: TrafficEncoder;
   readonly turn: Turn<Connection>;
   readonly settings: ZmtpSettings;
+  readonly budget: Budget;
   /** How often each kind of event was reported, by all sockets. */
   readonly counters: Record<TransportEvent["type"], number>;
 }

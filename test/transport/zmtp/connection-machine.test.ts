@@ -26,6 +26,7 @@ function machine(role: ConnectionRole, socketType = "ROUTER"): {
     handshakeLimits: { maxCommandSize: 4_096, maxHandshakeSize: 16_384 },
     limits: { maxMessageSize: 1_000, maxFrames: 4, maxCommandSize: 100 },
     handshakeTimeout: 5_000,
+    messageTimeout: 20_000,
     heartbeat: { interval: 5_000, timeout: 15_000 },
   });
   const all: ConnectionEffect[] = [];
@@ -241,6 +242,42 @@ test("a process that slept gives its peers time to be heard", () => {
   assert.is(types(step({ type: "tick" }, 60_000)), "send");
   assert.is(types(step({ type: "tick" }, 64_999)), "");
   assert.is(closing(step({ type: "tick" }, 65_000)).kind, "dead");
+});
+
+test("a message has one deadline from its first byte, however its bytes trickle in", () => {
+  const { it, step } = machine("server");
+  const feed = (chunk: Uint8Array, now: number) =>
+    step({ type: "bytes", chunk, room: Infinity }, now);
+  feed(concat(greeting(0), ready("DEALER")), 0);
+  feed(bytes(0, 1, 7, 1, 50), 1_000);
+  assert.is(it.deadline, 21_000, "one message is over, and the next one has begun");
+  for (let now = 2_000; now < 21_000; now += 1_000) assert.equal(feed(bytes(1), now), []);
+  assert.match(closing(step({ type: "tick" }, 21_000)).reason, /did not finish it in time/);
+});
+
+test("a message that takes its time but is finished is delivered", () => {
+  const { it, step } = machine("server");
+  const feed = (chunk: Uint8Array, now: number) =>
+    step({ type: "bytes", chunk, room: Infinity }, now);
+  feed(concat(greeting(0), ready("DEALER")), 0);
+  feed(bytes(1, 0), 1_000);
+  assert.is(it.deadline, 21_000, "an empty frame with more to come is a beginning, too");
+  assert.is(types(feed(bytes(0, 1, 7), 20_999)), "messages");
+  assert.is(it.deadline, Infinity);
+});
+
+test("a message's deadline does not run while nothing is read, or this process sleeps", () => {
+  const { it, step } = machine("server");
+  const feed = (chunk: Uint8Array, now: number) =>
+    step({ type: "bytes", chunk, room: Infinity }, now);
+  feed(concat(greeting(0), ready("DEALER")), 0);
+  feed(bytes(1, 1, 7), 0);
+  step({ type: "reading", reading: false }, 5_000);
+  assert.is(it.deadline, Infinity);
+  step({ type: "reading", reading: true }, 90_000);
+  assert.is(it.deadline, 110_000);
+  assert.equal(step({ type: "tick" }, 200_000), [], "slept through");
+  assert.is(closing(step({ type: "tick" }, it.deadline)).kind, "refused");
 });
 
 test("a 3.0 peer gets no PING, and is not dead for being silent", () => {

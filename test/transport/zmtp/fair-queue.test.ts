@@ -1,13 +1,14 @@
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { Budget } from "../../../lib/transport/zmtp/budget.ts";
 import { FairQueue } from "../../../lib/transport/zmtp/fair-queue.ts";
 
 const test = suite("fair-queue");
 const limits = { count: 4, bytes: 100 };
 
 test("take() lets lanes take turns", () => {
-  const queue = new FairQueue<string>(limits, () => 0);
+  const queue = new FairQueue<string>(limits, () => 0, new Budget(Infinity));
   const [a, b, c] = [queue.lane(() => {}), queue.lane(() => {}), queue.lane(() => {})];
   for (const event of ["a1", "a2", "a3"]) queue.push(a, event);
   for (const event of ["b1"]) queue.push(b, event);
@@ -17,7 +18,7 @@ test("take() lets lanes take turns", () => {
 });
 
 test("take() goes on with the lane whose turn it is", () => {
-  const queue = new FairQueue<string>(limits, () => 0);
+  const queue = new FairQueue<string>(limits, () => 0, new Budget(Infinity));
   const [a, b] = [queue.lane(() => {}), queue.lane(() => {})];
   for (const event of ["a1", "a2"]) queue.push(a, event);
   for (const event of ["b1", "b2"]) queue.push(b, event);
@@ -29,7 +30,7 @@ test("take() goes on with the lane whose turn it is", () => {
 });
 
 test("room() is what is left of count, and none once the bytes are used up", () => {
-  const queue = new FairQueue<number>(limits, (size) => size);
+  const queue = new FairQueue<number>(limits, (size) => size, new Budget(Infinity));
   const lane = queue.lane(() => {});
   queue.push(lane, 1);
   assert.is(queue.room(lane), 3);
@@ -42,7 +43,7 @@ test("room() is what is left of count, and none once the bytes are used up", () 
 });
 
 test("room() is right while a lane is never empty", () => {
-  const queue = new FairQueue<number>(limits, (size) => size);
+  const queue = new FairQueue<number>(limits, (size) => size, new Budget(Infinity));
   const lane = queue.lane(() => {});
   for (let turn = 0; turn < 1000; turn++) {
     queue.push(lane, 30);
@@ -52,8 +53,26 @@ test("room() is right while a lane is never empty", () => {
   }
 });
 
+test("room() is one message for an empty lane, and none for others, once the budget is used up", () => {
+  const budget = new Budget(100);
+  const queue = new FairQueue<number>({ count: 4, bytes: 1_000 }, (size) => size, budget);
+  const [a, b] = [queue.lane(() => {}), queue.lane(() => {})];
+  queue.push(a, 60);
+  assert.equal([queue.room(a), queue.room(b)], [3, 4]);
+  queue.push(a, 60);
+  assert.equal([queue.room(a), queue.room(b)], [0, 1]);
+  queue.push(b, 7);
+  assert.equal([queue.room(a), queue.room(b)], [0, 0]);
+  assert.is(budget.held, 127);
+  queue.take(1);
+  assert.equal([queue.room(a), queue.room(b)], [3, 3]);
+  queue.clear();
+  assert.is(budget.held, 0);
+  assert.ok(queue.isEmpty);
+});
+
 test("take() tells a waiting lane once, when half of its room is free", () => {
-  const queue = new FairQueue<number>(limits, (size) => size);
+  const queue = new FairQueue<number>(limits, (size) => size, new Budget(Infinity));
   let told = 0;
   const lane = queue.lane(() => told++);
   for (let event = 0; event < 4; event++) queue.push(lane, event);
@@ -67,7 +86,7 @@ test("take() tells a waiting lane once, when half of its room is free", () => {
 });
 
 test("retract() takes the last event back, and forgets an empty lane", () => {
-  const queue = new FairQueue<number>(limits, (size) => size);
+  const queue = new FairQueue<number>(limits, (size) => size, new Budget(Infinity));
   const lane = queue.lane(() => {});
   queue.push(lane, 1);
   queue.push(lane, 2);
@@ -86,7 +105,7 @@ test("take() gives each lane's events once and in order, whatever happens betwee
   ));
   fc.assert(
     fc.property(steps, (list) => {
-      const queue = new FairQueue<readonly [number, number]>(limits, () => 1);
+      const queue = new FairQueue<readonly [number, number]>(limits, () => 1, new Budget(Infinity));
       const lanes = [0, 1, 2, 3].map(() => queue.lane(() => {}));
       const pushed = [0, 0, 0, 0];
       const taken = [0, 0, 0, 0];

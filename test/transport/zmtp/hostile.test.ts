@@ -1,7 +1,13 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { encodeCommand, encodePing } from "../../../lib/transport/zmtp/command.ts";
-import { zmtp } from "../../../lib/transport/zmtp/mod.ts";
+import {
+  type ByteStream,
+  type Net,
+  type StreamHandler,
+  zmtp,
+} from "../../../lib/transport/zmtp/mod.ts";
+import { heapUsed } from "../../support.ts";
 import {
   bytes,
   concat,
@@ -151,6 +157,94 @@ test("a peer that trickles a handshake byte by byte has its deadline, not more",
   await seen("peerRefused", /did not finish the handshake in time/);
   clearInterval(timer);
   slow.close();
+});
+
+test("a peer that never finishes a message has its deadline, not more", async () => {
+  const { observe, seen } = watch();
+  await using router = await zmtp({ messageTimeout: 50 }).router({ observe });
+  const slow = await rawJoin(await router.bind(any), "DEALER");
+  slow.write(bytes(1, 200));
+  const timer = setInterval(() => slow.write(bytes(7)), 5);
+  await seen("peerRefused", /did not finish it in time/);
+  clearInterval(timer);
+  slow.close();
+});
+
+test("what all peers make the transport hold is bounded, and a good client is served", async () => {
+  const { observe, seen } = watch();
+  const transport = zmtp({ maxQueuedBytes: 1_000_000 });
+  await using victim = await transport.router({ observe });
+  await using other = await transport.router();
+  const endpoint = await victim.bind(any);
+  const greedy = await Promise.all(Array.from({ length: 8 }, () => rawJoin(endpoint, "DEALER")));
+  // Unfinished messages …
+  for (const peer of greedy.slice(0, 4)) {
+    peer.write(bytes(2), uint64(4_000_000n), new Uint8Array(300_000));
+  }
+  await seen("peerRefused", /no room for the rest of its message/);
+  // … and finished ones, which nobody takes.
+  for (const peer of greedy.slice(4)) {
+    for (let count = 0; count < 30; count++) {
+      peer.write(bytes(2), uint64(50_000n), new Uint8Array(50_000));
+    }
+  }
+  const good = await rawJoin(await other.bind(any), "DEALER");
+  for (let count = 0; count < 100; count++) {
+    good.write(bytes(0, 1, count));
+    assert.equal((await next(other, "message")).frames, [bytes(count)]);
+  }
+  // Each peer can have one message, and what one read brings, beyond the bound.
+  assert.ok(transport.stats().queuedBytes < 1_000_000 + 8 * 65_536 + 50_000 * 4);
+  let taken = 0;
+  while (taken < 120) if ((await next(victim, "message")).frames.length === 1) taken++;
+  for (const peer of [...greedy, good]) peer.close();
+  await victim.close();
+  await other.close();
+  assert.is(transport.stats().queuedBytes, 0);
+});
+
+test("100,000 connections that break off at any byte leave nothing behind (GHSA-4p5v, GHSA-wfr2)", async () => {
+  let accept: ((stream: ByteStream) => StreamHandler) | undefined;
+  const net: Net = {
+    connect: () => {
+      throw new Error("nobody connects");
+    },
+    listen(endpoint, accepting) {
+      accept = accepting;
+      return Promise.resolve({ endpoint: "tcp://127.0.0.1:1", close: () => Promise.resolve() });
+    },
+  };
+  const transport = zmtp({ net });
+  await using router = await transport.router();
+  await router.bind(any);
+  const wire = concat(hello, bytes(1, 3, 1, 1, 1), bytes(0, 200), new Uint8Array(100));
+  const cycle = async (count: number) => {
+    for (let done = 0; done < count; done++) {
+      let ended = false;
+      const end = () => void (ended = true);
+      const handler = accept!({
+        remoteAddress: "127.0.0.1",
+        write: () => true,
+        pause() {},
+        resume() {},
+        end,
+        destroy: end,
+      });
+      const size = done % wire.length;
+      handler.data(wire.slice(0, size / 2));
+      if (!ended) handler.data(wire.slice(size / 2, size));
+      handler.closed(undefined);
+      if (done % 100 !== 0) continue;
+      router.receive();
+      await new Promise(setImmediate);
+    }
+    router.receive();
+  };
+  await cycle(10_000);
+  const before = heapUsed();
+  await cycle(90_000);
+  assert.ok(heapUsed() - before < 4_000_000, `${heapUsed() - before} bytes were left behind`);
+  assert.is(transport.stats().queuedBytes, 0);
 });
 
 test("connections that come and go leave nothing behind", async () => {
