@@ -56,19 +56,28 @@ export async function openQueue<Event, Stats>(
     const changed = new Gate();
     const alarm = new Alarm(tick);
     let closing: Promise<void> | undefined;
+    /** Whether a close no longer waits for requests in hand, and whether for nothing at all. */
+    let drained = drain === 0;
+    let aborted = false;
     const running = Promise.all([serveWorkers(), serveClients()]);
     let ended = () => {};
     const closed = new Promise<void>((resolve) => ended = resolve);
-    const abort = () => void close(0, 0);
+    const abort = () => {
+      aborted = true;
+      changed.open();
+      // A close that waits for messages to leave is over, too.
+      for (const socket of sockets) if (socket.closed) void socket.close(0);
+      void close();
+    };
     signal?.addEventListener("abort", abort);
 
     return {
       front: clients.endpoint,
       back: workers.endpoint,
       closed,
-      close: () => close(drain, linger),
+      close,
       stats: () => ({ ...machine.stats() } as Stats & Readonly<Record<string, number>>),
-      [Symbol.asyncDispose]: () => close(drain, linger),
+      [Symbol.asyncDispose]: close,
     };
 
     async function serveWorkers(): Promise<void> {
@@ -138,17 +147,16 @@ export async function openQueue<Event, Stats>(
       }
     }
 
-    function close(drain: number, linger: number): Promise<void> {
+    function close(): Promise<void> {
       closing ??= (async () => {
         // A flag, not the clock: a timer can fire before its time, and would not come again.
-        let waited = drain === 0;
         const timer = setTimeout(() => {
-          waited = true;
+          drained = true;
           changed.open();
         }, drain);
-        while (!machine.idle && !waited) await changed.opened();
+        while (!machine.idle && !drained && !aborted) await changed.opened();
         clearTimeout(timer);
-        await Promise.all(sockets.map((socket) => socket.close(linger)));
+        await Promise.all(sockets.map((socket) => socket.close(aborted ? 0 : linger)));
         alarm.stop();
         changed.open();
         await running;

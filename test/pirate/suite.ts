@@ -234,6 +234,25 @@ export function pirateSuite(pattern: PiratePattern): void {
       job.drop();
     });
 
+    over("closes at once when its signal fires while it is being closed", async (transport) => {
+      const { controller, listeners } = countedSignal();
+      const queue = await openQueue(anywhere, anywhere, {
+        transport,
+        signal: controller.signal,
+        drain: 1_000_000,
+      });
+      await using jobs = openWorker(queue.back, { transport });
+      await using request = lazyPirate(queue.front, { transport, timeout: 60_000, retries: 0 });
+      const call = rejection(request("1"));
+      const job = (await jobs[Symbol.asyncIterator]().next()).value as Job;
+      const closed = queue.close();
+      controller.abort();
+      await closed;
+      assert.is(listeners(), 0);
+      await call;
+      job.drop();
+    });
+
     over("rejects when it cannot be bound, and leaves nothing bound", async (transport) => {
       await using taken = await openQueue(anywhere, anywhere, { transport });
       const error = await rejection(

@@ -209,7 +209,7 @@ test("100,000 connections that break off at any byte leave nothing behind (GHSA-
     connect: () => {
       throw new Error("nobody connects");
     },
-    listen(endpoint, accepting) {
+    listen(_, accepting) {
       accept = accepting;
       return Promise.resolve({ endpoint: "tcp://127.0.0.1:1", close: () => Promise.resolve() });
     },
