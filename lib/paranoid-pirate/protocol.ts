@@ -1,8 +1,6 @@
-import { delimiter, splitEnvelope } from "../envelope.ts";
+import { delimiter, joined, splitEnvelope } from "../envelope.ts";
 import type { Frames } from "../message.ts";
-import { decodeReply, type JobId } from "../pirate/protocol.ts";
-
-export { encodeRequest } from "../pirate/protocol.ts";
+import { decodeJobId, encodeJobId, type JobId } from "../pirate/protocol.ts";
 
 /** READY (6/PPP): one frame, the byte 1. */
 export const ready: Frames = [new Uint8Array([1])];
@@ -13,7 +11,8 @@ export const heartbeat: Frames = [new Uint8Array([2])];
 export type WorkerMessage =
   | { readonly type: "ready" }
   | { readonly type: "heartbeat" }
-  | { readonly type: "reply"; readonly job: JobId; readonly body: Frames }
+  /** Its body begins at the frame `bodyAt`. */
+  | { readonly type: "reply"; readonly job: JobId; readonly bodyAt: number }
   | { readonly type: "malformed" };
 
 /** What a queue can say. */
@@ -23,6 +22,17 @@ export type QueueMessage =
   | { readonly type: "malformed" };
 
 const malformed = { type: "malformed" } as const;
+
+/**
+ * A request for a worker: `[job][""][body..]`.
+ *
+ * @param job Its number.
+ * @param request The client's message.
+ * @param bodyAt Where in it the body begins.
+ */
+export function encodeRequest(job: JobId, request: Frames, bodyAt: number): Frames {
+  return joined([encodeJobId(job), delimiter], 2, request, bodyAt);
+}
 
 /** The byte of a control message, which is the only frame of its message, or undefined. */
 function commandOf(frames: Frames): number | undefined {
@@ -38,8 +48,8 @@ export function decodeWorkerMessage(frames: Frames): WorkerMessage {
   const command = commandOf(frames);
   if (command === 1) return { type: "ready" };
   if (command === 2) return { type: "heartbeat" };
-  const reply = decodeReply(frames);
-  return reply === undefined ? malformed : { type: "reply", ...reply };
+  const job = decodeJobId(frames, 0);
+  return job === undefined ? malformed : { type: "reply", job, bodyAt: 2 };
 }
 
 /**

@@ -78,7 +78,7 @@ export class QueueMachine implements QueueLogic<PirateQueueEvent, PirateQueueSta
         break;
       case "reply":
         if (!registered) dispatcher.join(worker);
-        dispatcher.reply(worker, message.job, message.body);
+        dispatcher.reply(worker, message.job, frames, message.bodyAt);
         break;
       case "malformed":
         dispatcher.malformed("worker");

@@ -1,21 +1,22 @@
 import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { decodeReply, encodeRequest, jobIds } from "../../lib/pirate/protocol.ts";
+import { decodeJobId, encodeJobId, jobIds } from "../../lib/pirate/protocol.ts";
 
-const body = [new Uint8Array([9]), new Uint8Array()];
+const empty = new Uint8Array();
+const body = new Uint8Array([9]);
 
-test("decodeReply() reads the number that encodeRequest() wrote, for every number", () => {
+test("decodeJobId() reads the number that encodeJobId() wrote, for every number", () => {
   const edges = [0, 255, 256, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, jobIds - 1];
-  for (const job of edges) assert.is(decodeReply(encodeRequest(job, body))?.job, job);
-  fc.assert(fc.property(fc.maxSafeNat(), (number) => {
-    const reply = decodeReply(encodeRequest(number % jobIds, body));
-    assert.is(reply?.job, number % jobIds);
-    assert.equal(reply?.body, body);
+  for (const job of edges) assert.is(decodeJobId([encodeJobId(job), empty, body], 0), job);
+  fc.assert(fc.property(fc.maxSafeNat(), fc.nat(3), (number, from) => {
+    const before = Array.from({ length: from }, () => empty);
+    const reply = [...before, encodeJobId(number % jobIds), empty, body, empty];
+    assert.is(decodeJobId(reply, from), number % jobIds);
   }));
 });
 
-test("decodeReply() takes frames of no other form", () => {
+test("decodeJobId() takes frames of no other form", () => {
   const bytes = (length: number) => new Uint8Array(length).fill(7);
   const wrong = [
     [],
@@ -25,7 +26,7 @@ test("decodeReply() takes frames of no other form", () => {
     [bytes(5), bytes(1), bytes(0), bytes(1)],
     [bytes(0), bytes(5), bytes(0), bytes(1)],
   ];
-  for (const frames of wrong) assert.is(decodeReply(frames), undefined);
+  for (const frames of wrong) assert.is(decodeJobId(frames, 0), undefined);
 });
 
 test.run();

@@ -116,7 +116,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "the queue offers work to a worker that has left",
     file: "lib/pirate/machine/dispatcher.ts",
-    correct: "    this.#idle.delete(worker);\n    this.#free",
+    correct: "    if (worker.free) this.#idle.delete(worker);\n    this.#free",
     wrong: "    this.#free",
     scenario: "simple-pirate",
     breaks: ["I10"],
@@ -124,8 +124,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "the queue gives a worker two requests",
     file: "lib/pirate/machine/dispatcher.ts",
-    correct: "    if (worker.held.size < this.#options.perWorker) this.#idle.add(worker);",
-    wrong: "    this.#idle.add(worker);",
+    correct: "    worker.free = worker.held.length < this.#options.perWorker;",
+    wrong: "    worker.free = true;",
     scenario: "simple-pirate",
     breaks: ["I10", "I12"],
   },

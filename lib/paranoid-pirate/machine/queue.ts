@@ -150,7 +150,7 @@ export class QueueMachine
       case "heartbeat":
         return;
       case "reply":
-        return dispatcher.reply(worker, message.job, message.body);
+        return dispatcher.reply(worker, message.job, frames, message.bodyAt);
       default:
         message satisfies never;
     }
@@ -173,9 +173,9 @@ export class QueueMachine
     this.#dispatcher.report({
       type: "workerExpired",
       worker: worker.routingId,
-      held: held.size,
+      held: held.length,
     });
-    for (const job of held.keys()) this.#lapsed.set(worker, job);
+    for (const { id } of held) this.#lapsed.set(worker, id);
     this.#dispatcher.resend(held);
   }
 

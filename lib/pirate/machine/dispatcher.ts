@@ -1,4 +1,4 @@
-import { delimiter, splitEnvelope } from "../../envelope.ts";
+import { delimiterAt, joined } from "../../envelope.ts";
 import { Fifo } from "../../fifo.ts";
 import type { Frames } from "../../message.ts";
 import type { Peer } from "../../transport/transport.ts";
@@ -12,25 +12,30 @@ import type {
 
 interface Job {
   readonly client: Peer;
-  readonly envelope: Frames;
-  readonly body: Frames;
+  /** The client's message: an envelope, the delimiter, and from `bodyAt` the body. */
+  readonly request: Frames;
+  readonly bodyAt: number;
   /** How many workers have been sent it. */
   attempts: number;
   clientGone: boolean;
 }
 
 interface Dispatch {
+  readonly id: JobId;
   readonly job: Job;
   readonly frames: Frames;
 }
 
 interface Worker {
   readonly peer: Peer;
-  readonly held: Map<JobId, Dispatch>;
+  /** In the order of the dispatches. */
+  readonly held: Dispatch[];
+  /** Whether it is among those that can take a request. */
+  free: boolean;
 }
 
-/** What a worker held that is gone, by number, in the order of the dispatches. */
-export type Held = ReadonlyMap<JobId, Dispatch>;
+/** What a worker held that is gone, in the order of the dispatches. */
+export type Held = readonly Dispatch[];
 
 /** How requests are dealt out. */
 export interface DispatcherOptions {
@@ -43,8 +48,8 @@ export interface DispatcherOptions {
    * life must not look like the reply to a job of the new one.
    */
   readonly firstJob: JobId;
-  /** A request as the pattern's workers take it. */
-  encode(job: JobId, body: Frames): Frames;
+  /** A request as the pattern's workers take it; its body begins at the frame `bodyAt`. */
+  encode(job: JobId, request: Frames, bodyAt: number): Frames;
 }
 
 /**
@@ -55,7 +60,7 @@ export class Dispatcher<Event extends { readonly type: string }> {
   readonly #options: DispatcherOptions;
   readonly #workers = new Map<Peer, Worker>();
   /** Workers that can take a request, the least recently used first. */
-  readonly #idle = new Set<Worker>();
+  readonly #idle = new Fifo<Worker>();
   readonly #waiting = new Fifo<Job>();
   #free = 0;
   #busy = 0;
@@ -117,16 +122,16 @@ export class Dispatcher<Event extends { readonly type: string }> {
     }
   }
 
-  #request(client: Peer, frames: Frames): void {
-    const request = splitEnvelope(frames);
-    if (request === undefined) return this.malformed("client");
+  #request(client: Peer, request: Frames): void {
+    const bodyAt = delimiterAt(request) + 1;
+    if (bodyAt === 0) return this.malformed("client");
     this.#counters.requests++;
-    this.#waiting.push({ client, ...request, attempts: 0, clientGone: false });
+    this.#waiting.push({ client, request, bodyAt, attempts: 0, clientGone: false });
   }
 
   #clientLeft(client: Peer): void {
     for (const { held } of this.#workers.values()) {
-      for (const { job } of held.values()) if (job.client === client) job.clientGone = true;
+      for (const { job } of held) if (job.client === client) job.clientGone = true;
     }
     for (const job of Array.from(this.#waiting)) {
       if (job.client !== client) continue;
@@ -137,9 +142,9 @@ export class Dispatcher<Event extends { readonly type: string }> {
 
   /** Registers a worker, free for work. */
   join(peer: Peer): void {
-    const worker = { peer, held: new Map() };
+    const worker = { peer, held: [], free: true };
     this.#workers.set(peer, worker);
-    this.#idle.add(worker);
+    this.#idle.push(worker);
     this.#free += this.#options.perWorker;
     this.report({ type: "workerJoined", worker: peer.routingId });
   }
@@ -147,35 +152,40 @@ export class Dispatcher<Event extends { readonly type: string }> {
   /** A registered worker no longer works on what it holds, and is ready for other work. */
   giveUp(peer: Peer): void {
     const worker = this.#workers.get(peer);
-    for (const id of worker?.held.keys() ?? []) {
-      this.#release(worker as Worker, id);
+    while (worker !== undefined && worker.held.length > 0) {
+      this.#release(worker, 0);
       this.#drop("workerGaveUp");
     }
   }
 
-  /** A registered worker replied. */
-  reply(peer: Peer, id: JobId, body: Frames): void {
+  /** A registered worker replied, in a message whose body begins at the frame `bodyAt`. */
+  reply(peer: Peer, id: JobId, message: Frames, bodyAt: number): void {
     const worker = this.#workers.get(peer);
-    const job = worker?.held.get(id)?.job;
-    if (job === undefined) return this.replyDropped("unsolicited");
-    this.#release(worker as Worker, id);
+    const at = worker?.held.findIndex((dispatch) => dispatch.id === id) ?? -1;
+    if (worker === undefined || at < 0) return this.replyDropped("unsolicited");
+    const { job } = this.#release(worker, at);
     this.#counters.replies++;
-    const frames = [...job.envelope, delimiter, ...body];
+    const frames = joined(job.request, job.bodyAt, message, bodyAt);
     this.#effects.push({ type: "reply", client: job.client, frames });
   }
 
-  #release(worker: Worker, id: JobId): void {
-    worker.held.delete(id);
-    this.#idle.add(worker);
+  /** Takes a dispatch from its worker, who so can take a request. */
+  #release(worker: Worker, at: number): Dispatch {
+    const [dispatch] = worker.held.splice(at, 1);
+    if (!worker.free) {
+      worker.free = true;
+      this.#idle.push(worker);
+    }
     this.#free++;
     this.#busy--;
+    return dispatch as Dispatch;
   }
 
   /** A worker's connection ended: what it held goes to others. */
   left(peer: Peer): void {
     const held = this.remove(peer);
     if (held === undefined) return;
-    this.report({ type: "workerLeft", worker: peer.routingId, held: held.size });
+    this.report({ type: "workerLeft", worker: peer.routingId, held: held.length });
     this.resend(held);
   }
 
@@ -184,15 +194,15 @@ export class Dispatcher<Event extends { readonly type: string }> {
     const worker = this.#workers.get(peer);
     if (worker === undefined) return undefined;
     this.#workers.delete(peer);
-    this.#idle.delete(worker);
-    this.#free -= this.#options.perWorker - worker.held.size;
-    this.#busy -= worker.held.size;
+    if (worker.free) this.#idle.delete(worker);
+    this.#free -= this.#options.perWorker - worker.held.length;
+    this.#busy -= worker.held.length;
     return worker.held;
   }
 
   /** Puts requests of a worker that is gone before those that wait, as far as they may run again. */
   resend(held: Held): void {
-    for (const { job } of [...held.values()].reverse()) {
+    for (const { job } of [...held].reverse()) {
       if (job.clientGone) this.#drop("clientLeft");
       else if (job.attempts >= this.#options.attempts) this.#drop("attempts");
       else this.#waiting.unshift(job);
@@ -202,7 +212,7 @@ export class Dispatcher<Event extends { readonly type: string }> {
   /** A dispatch, and what followed it, did not reach its worker, who so is gone. */
   undelivered(peer: Peer, frames: Frames): void {
     let lost = false;
-    for (const dispatch of this.#workers.get(peer)?.held.values() ?? []) {
+    for (const dispatch of this.#workers.get(peer)?.held ?? []) {
       lost ||= dispatch.frames === frames;
       if (lost) dispatch.job.attempts--;
     }
@@ -218,17 +228,17 @@ export class Dispatcher<Event extends { readonly type: string }> {
   }
 
   #dispatch(): void {
-    const [worker] = this.#idle as Iterable<Worker> as [Worker];
+    const worker = this.#idle.shift() as Worker;
     const job = this.#waiting.shift() as Job;
     const id = this.#nextJob;
     this.#nextJob = (id + 1) % jobIds;
-    const frames = this.#options.encode(id, job.body);
+    const frames = this.#options.encode(id, job.request, job.bodyAt);
     job.attempts++;
-    worker.held.set(id, { job, frames });
+    worker.held.push({ id, job, frames });
     this.#free--;
     this.#busy++;
-    this.#idle.delete(worker);
-    if (worker.held.size < this.#options.perWorker) this.#idle.add(worker);
+    worker.free = worker.held.length < this.#options.perWorker;
+    if (worker.free) this.#idle.push(worker);
     if (job.attempts > 1) {
       this.#counters.requestsResent++;
       this.report({ type: "requestResent", attempt: job.attempts });

@@ -112,8 +112,10 @@ export class FairQueue<Event> {
     }
   }
 
+  /** An event was taken out of its lane. */
   #release(lane: Lane<Event>, event: Event): void {
-    const size = this.#sizeOf(event);
+    // Most lanes hold one event, which is all of the lane's bytes.
+    const size = lane.events.length === 0 ? lane.bytes : this.#sizeOf(event);
     lane.bytes -= size;
     this.#budget.add(-size);
   }
