@@ -16,7 +16,7 @@ export interface RouterTap {
 
 /** Who watches the sockets of a process. */
 export interface Taps {
-  /** Told of each message that a DEALER is handed. */
+  /** Told of each message that a DEALER is handed, or a ROUTER that is not bound. */
   readonly dealt?: (frames: Frames, taken: boolean) => void;
   /** Watches the ROUTER that binds an endpoint. */
   readonly bound?: (endpoint: string) => RouterTap | undefined;
@@ -47,7 +47,7 @@ function tapDealer(socket: DealerSocket, { dealt }: Taps): DealerSocket {
   return socket;
 }
 
-function tapRouter(socket: RouterSocket, { bound }: Taps): RouterSocket {
+function tapRouter(socket: RouterSocket, { bound, dealt }: Taps): RouterSocket {
   let tap: RouterTap | undefined;
   const bind = socket.bind.bind(socket);
   socket.bind = (endpoint) => {
@@ -57,7 +57,8 @@ function tapRouter(socket: RouterSocket, { bound }: Taps): RouterSocket {
   const send = socket.send.bind(socket);
   socket.send = (peer, frames) => {
     const taken = send(peer, frames);
-    tap?.sent(peer, frames, taken);
+    if (tap === undefined) dealt?.(frames, taken);
+    else tap.sent(peer, frames, taken);
     return taken;
   };
   const receive = socket.receive.bind(socket);

@@ -110,7 +110,7 @@ export class ClientMachine {
     for (const request of this.#requests.values()) {
       if (request.state === "waiting") this.#send(request, now);
       else if (this.#options.strategy === "shotgun" && request.state === "asked") {
-        if (!request.tried.has(server)) this.#ask(request, server, now);
+        if (!request.tried.has(server.endpoint)) this.#ask(request, server, now);
       }
     }
   }
@@ -129,7 +129,7 @@ export class ClientMachine {
 
   #reply(server: Server, id: number, now: number): void {
     const request = this.#requests.get(id);
-    if (request?.everAsked.has(server) !== true) {
+    if (request?.everAsked.has(server.endpoint) !== true) {
       this.#effects.push({ type: "lateReply", server: server.endpoint });
       return;
     }
@@ -192,8 +192,8 @@ export class ClientMachine {
     }
     request.last = this.#options.strategy === "shotgun" ? undefined : server;
     request.at.add(server);
-    request.tried.add(server);
-    request.everAsked.add(server);
+    request.tried.add(server.endpoint);
+    request.everAsked.add(server.endpoint);
     server.asked.set(request, now);
     this.#effects.push({ type: "send", server: server.endpoint, id: request.id });
     this.#wakeAt(request, Math.min(request.deadline, now + this.#options.hedge));

@@ -107,10 +107,10 @@ export class Request {
   rounds = 0;
   /** Who has it in the present attempt. */
   readonly at: Set<Server> = new Set<Server>();
-  /** Who had it in this round. */
-  readonly tried: Set<Server> = new Set<Server>();
-  /** Who ever had it, and may still reply. */
-  readonly everAsked: Set<Server> = new Set<Server>();
+  /** The endpoints of those who had it in this round. */
+  readonly tried: Set<string> = new Set<string>();
+  /** The endpoints of those who ever had it, and may still reply. */
+  readonly everAsked: Set<string> = new Set<string>();
   /** Where it failed last, or is slow. */
   last: Server | undefined = undefined;
   timer: RequestTimer | undefined = undefined;

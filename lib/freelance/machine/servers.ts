@@ -122,7 +122,7 @@ export class Servers implements Iterable<Server> {
 }
 
 function isUntried(server: Server, request: Request): boolean {
-  return server.up && !request.tried.has(server);
+  return server.up && !request.tried.has(server.endpoint);
 }
 
 /** Whose answer is to be expected first: by latency, and by how many requests wait there already. */
