@@ -89,9 +89,7 @@ function checkError(journal: Journal, call: Call, error: unknown, { closed, life
   if (life.aborted && error === life.reason) return;
   if (error instanceof NoReplyError) {
     const { attempts = 0, outcome } = error;
-    const tallies = call.waits
-      ? call.sends <= attempts * call.fan
-      : call.sends === attempts;
+    const tallies = call.waits ? call.sends <= attempts * call.fan : call.sends === attempts;
     if (!tallies || attempts !== call.retries + 1) {
       journal.violate(
         "I3",

@@ -26,13 +26,15 @@ export interface ClientKind {
   readonly fan: number;
   /** Whether an attempt may end without a send, since there was nobody to send to. */
   readonly waits: boolean;
+  /** Milliseconds by which attempts and pauses may each end late, as an alarm goes off at whole ones. */
+  readonly grain: number;
   /** Milliseconds that an attempt of the client waits; the settings' when it is undefined. */
   readonly timeout?: number;
 }
 
 /** Clients of one server or queue. */
 export function lazyPirates(endpoint: string): ClientKind {
-  return { open: (options) => lazyPirate(endpoint, options), fan: 1, waits: false };
+  return { open: (options) => lazyPirate(endpoint, options), fan: 1, waits: false, grain: 0 };
 }
 
 /** A process that opens a client and calls it, and perhaps closes it and opens another. */
@@ -130,7 +132,7 @@ export class ClientWorkload {
     const payload = new Uint8Array(random.integer(0, 40) * medium.grain);
     const first = random.integer(0, 255);
     for (let at = 0; at < payload.length; at++) payload[at] = first + at;
-    const deadline = world.now + longest(timeout, retries);
+    const deadline = world.now + longest(timeout, retries) + 2 * retries * this.#kind.grain;
     const call = journal.start({
       process: this.#process,
       payload,

@@ -15,6 +15,7 @@ export interface ClientCodec {
   decode(frames: Frames): Speech;
 }
 
+const hash = 35;
 const malformed: Speech = { type: "malformed" };
 
 /** 10/FLP "Overall Operation": one frame that says PING, answered by one that says PONG. */
@@ -49,13 +50,16 @@ const shotgun: ClientCodec = {
   },
 };
 
-/** Model three, 10/FLP: `[control][body..]`; the control frame is the id in decimal, as the Guide's. */
+/**
+ * Model three, 10/FLP: `[control][body..]`. The control frame is `#` and the id in decimal: as model two's frames
+ * begin with a digit, no body makes the one look like the other.
+ */
 const tracked: ClientCodec = {
-  request: (id, body) => [text(String(id)), ...body],
+  request: (id, body) => [text(`#${id}`), ...body],
   decode([control, ...body]) {
     if (control === undefined) return malformed;
     if (body.length === 0) return isText(control, "PONG") ? { type: "pong" } : malformed;
-    const id = numberOf(control);
+    const id = control[0] === hash ? numberOf(control.subarray(1)) : undefined;
     return id === undefined ? malformed : { type: "reply", id, body };
   },
 };

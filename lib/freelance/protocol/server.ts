@@ -1,6 +1,6 @@
 import { delimiter } from "../../envelope.ts";
 import type { Frames } from "../../message.ts";
-import { equal, isText, readId, text } from "./frames.ts";
+import { equal, isText, numberOf, readId, text } from "./frames.ts";
 
 /**
  * How messages of REQ and DEALER clients are read, which have nothing before the delimiter: `"plain"`, all that
@@ -27,10 +27,10 @@ export const pong: Frames = [text("PONG")];
  * Reads a message to a server. In this order:
  * - `["PING"]`;
  * - `[""][body..]`: a REQ client, or, when such are sequenced, one of model two, `[""][sequence][body..]`;
- * - `[s][""][s][body..]`: our own client of model two;
  * - `[id][""][body..]` with an id of ours, eight bytes that begin with 0: our own client of model one, or a
  *   Lazy Pirate. An FLP client that has such control frames, and bodies that begin with an empty frame, is
  *   mistaken for one;
+ * - `[n][""][n][body..]` with the same number in decimal digits twice: our own client of model two;
  * - `[control][body..]`: an FLP client.
  */
 export function decodeRequest(frames: Frames, framing: FreelanceFraming): Request {
@@ -44,11 +44,11 @@ export function decodeRequest(frames: Frames, framing: FreelanceFraming): Reques
       : { type: "request", head: [head, second], body: frames.slice(2) };
   }
   if (second.byteLength === 0 && third !== undefined) {
-    if (rest.length > 0 && equal(head, third)) {
-      return { type: "request", head: [head, delimiter, third], body: rest };
-    }
     if (readId(head) !== undefined) {
       return { type: "request", head: [head, delimiter], body: frames.slice(2) };
+    }
+    if (rest.length > 0 && numberOf(head) !== undefined && equal(head, third)) {
+      return { type: "request", head: [head, delimiter, third], body: rest };
     }
   }
   return { type: "request", head: [head], body: frames.slice(1) };

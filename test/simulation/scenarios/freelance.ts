@@ -86,7 +86,7 @@ function cast(stage: Stage): Cast {
         return client;
       };
       const fan = play.strategy === "shotgun" ? play.servers : 1;
-      const kind: ClientKind = { open, fan, waits: true, timeout: play.timeout };
+      const kind: ClientKind = { open, fan, waits: true, grain: 1, timeout: play.timeout };
       clients.set(name, new ClientWorkload(stage, process, kind));
     });
   }
