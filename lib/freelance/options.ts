@@ -20,7 +20,7 @@ export interface FreelanceOptions extends ClientOptions {
   /**
    * How tracked servers are found dead: an idle one is pinged each `interval`, and counts as dead after
    * `liveness` PINGs without a word. Both together, `interval * (liveness + 1)`, have to be below the client's
-   * `timeout`, or else no request could fail over. Default: every 300 ms, or more often where `timeout` is
+   * `timeout`, or else no request could fail over. Default: 300 ms, or down to 50 where `timeout` is
    * short, and 3.
    */
   readonly heartbeat?: HeartbeatOptions | undefined;
@@ -115,7 +115,7 @@ export function machineOptions(options: FreelanceOptions): ClientMachineOptions 
   const liveness = options.heartbeat?.liveness ?? 3;
   const heartbeat = heartbeatPolicy(
     options.heartbeat,
-    Math.min(300, Math.max(1, timeout / (2 * (liveness + 1)))),
+    Math.min(300, Math.max(50, timeout / (2 * (liveness + 1)))),
   );
   const expiry = heartbeat.interval * (heartbeat.liveness + 1);
   if (expiry >= timeout && options.heartbeat !== undefined) {

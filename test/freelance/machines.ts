@@ -34,7 +34,10 @@ export class Driven {
     return this.machine.step(input, this.now).map(said);
   }
 
-  ask(id: number, { timeout = 100, retries = 3 } = {}): string[] {
+  ask(
+    id: number,
+    { timeout = 100, retries = 3 }: { timeout?: number; retries?: number } = {},
+  ): string[] {
     return this.step({ type: "request", id, timeout, retries, jitter: 0 });
   }
 
