@@ -5,6 +5,7 @@ import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
 import { encodeBody } from "./requests.ts";
 import { randomOf, type Stage, transportOf } from "./stage.ts";
+import type { RouterTap } from "./tap.ts";
 import {
   watch,
   type WatchedController,
@@ -28,6 +29,8 @@ export interface ClientKind {
   readonly waits: boolean;
   /** Milliseconds by which attempts and pauses may each end late, as an alarm goes off at whole ones. */
   readonly grain: number;
+  /** Watches what its ROUTERs say and hear. */
+  readonly tap?: (process: Process) => RouterTap;
   /** Milliseconds that an attempt of the client waits; the settings' when it is undefined. */
   readonly timeout?: number;
 }
@@ -69,6 +72,7 @@ export class ClientWorkload {
       dealt: (frames) => {
         if (frames.length > 1) noteSend(journal, frames); // else it is a PING
       },
+      dialled: () => this.#kind.tap?.(this.#process),
     });
     const { retries, backlog } = settings;
     const timeout = this.#timeout;

@@ -13,6 +13,7 @@ import { Random } from "../random.ts";
 import { ServerModel } from "../server-model.ts";
 import { type Cast, randomOf, type Scenario, type Stage, transportOf } from "../stage.ts";
 import { babble, babbleOfFreelanceClient } from "../stranger.ts";
+import type { RouterTap } from "../tap.ts";
 import { clientProbe, watched } from "./lazy-pirate.ts";
 
 /** Clients and several servers, each of which may be slow, hang, fail, die and come back. */
@@ -86,7 +87,8 @@ function cast(stage: Stage): Cast {
         return client;
       };
       const fan = play.strategy === "shotgun" ? play.servers : 1;
-      const kind: ClientKind = { open, fan, waits: true, grain: 1, timeout: play.timeout };
+      const tap = () => silenceTap(stage, process, play);
+      const kind: ClientKind = { open, fan, waits: true, grain: 1, timeout: play.timeout, tap };
       clients.set(name, new ClientWorkload(stage, process, kind));
     });
   }
@@ -109,6 +111,8 @@ function cast(stage: Stage): Cast {
         const { servers } = client.stats();
         const up = servers.filter((server) => server.up).length;
         if (up < play.servers) return `${name} has ${up} of ${play.servers} servers`;
+        const held = servers.reduce((sum, { inFlight }) => sum + inFlight, 0);
+        if (held > 0) return `${name} holds ${held} requests at servers`;
       }
       return undefined;
     },
@@ -131,11 +135,29 @@ function openClient(
   for (const endpoint of endpoints) {
     if (world.now >= healAt || !random.chance(changes)) continue;
     const at = world.now + random.next() * (healAt - world.now);
-    world.schedule(process, at, "removes", () => void client.remove(endpoint));
     const back = at + random.next() * (healAt - at);
+    const again = back + random.next() * (healAt - back);
+    world.schedule(process, at, "removes", () => void client.remove(endpoint));
     world.schedule(process, back, "adds", () => void client.add(endpoint));
+    world.schedule(process, again, "adds again", () => void client.add(endpoint));
   }
   return client;
+}
+
+/** Looks that no request goes to a server that has been silent for so long that it counts as dead. */
+function silenceTap({ world, journal }: Stage, process: Process, { heartbeat }: Play): RouterTap {
+  let heardAt = world.now;
+  const { interval = Infinity, liveness = 0 } = heartbeat ?? {};
+  // Each PING may leave late by the grain of the alarm.
+  const longest = (interval + 1) * (liveness + 1);
+  return {
+    received: () => void (heardAt = world.now),
+    sent: (_peer, frames) => {
+      const silence = world.now - heardAt;
+      if (frames.length < 2 || silence <= longest || process.disturbed) return;
+      journal.violate("I10", `a request goes to a server that was silent for ${silence} ms`);
+    },
+  };
 }
 
 function numbered(name: string, count: number): string[] {
