@@ -168,9 +168,15 @@ export class Exchange {
         this.#observe({ type, attempt, error: new Error(reason) });
         return undefined;
       }
-      default:
+      case "serverUp":
+      case "serverDown":
+      case "failover":
+      case "hedged":
+      case "lateReply":
         this.#observe(effect);
         return undefined;
+      default:
+        return effect satisfies never;
     }
   }
 

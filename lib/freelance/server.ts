@@ -173,11 +173,12 @@ export function freelanceServer(
     // A socket has to know its routing id before it is bound, so a first one finds a free port.
     for (let attempt = 1;; attempt++) {
       const finder = await transport.router({ linger: 0 });
-      const free = await finder.bind(endpoint).finally(() => finder.close(0));
-      await finder.close(0);
       try {
+        const free = await finder.bind(endpoint);
+        await finder.close(0);
         return await bindAs(free, free);
       } catch (error) {
+        await finder.close(0);
         const isTaken = error instanceof TransportError && error.code === "ADDRESS_IN_USE";
         if (!isTaken || attempt >= portAttempts) throw error;
       }

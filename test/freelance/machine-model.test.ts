@@ -112,7 +112,15 @@ test("whatever happens, each request settles once, within its attempts, and only
             assert.is(strategy, "tracked");
             assert.ok(joined.has(effect.server), "a PING needs a connection");
             return;
+          case "attemptFailed":
+          case "failover":
+          case "hedged":
+          case "lateReply":
+          case "serverDown":
+          case "serverUp":
+            return;
           default:
+            effect satisfies never;
         }
       };
 

@@ -74,8 +74,12 @@ function said(effect: Effect): string {
       return `${effect.type} ${effect.from} ${effect.to}`;
     case "serverDown":
       return `${effect.type} ${effect.server} ${effect.reason}`;
-    default:
+    case "ping":
+    case "lateReply":
+    case "serverUp":
       return `${effect.type} ${effect.server}`;
+    default:
+      return effect satisfies never;
   }
 }
 

@@ -62,10 +62,17 @@ export class ClientMachine {
         return this.#tick(now);
       case "added":
         return this.#servers.add(input.server);
-      default: {
+      case "removed":
+      case "joined":
+      case "left":
+      case "heard":
+      case "reply":
+      case "unsent": {
         const server = this.#servers.get(input.server);
         return server && this.#hear(server, input, now);
       }
+      default:
+        input satisfies never;
     }
   }
 
