@@ -50,8 +50,8 @@ export interface FreelanceClient extends Client {
  * `retries + 1` times on each server: make handlers idempotent.
  *
  * Each reply is matched to its call by an id that the servers return; late, duplicate and foreign replies are
- * dropped and counted. An abort rejects at once with `signal.reason`; what has not left by then never does. An
- * overall deadline is a signal: `AbortSignal.timeout(1_000)`. The request's bytes must not change until the call
+ * dropped and counted. An abort rejects at once with `signal.reason`; a request that waits for a server by then
+ * never leaves. An overall deadline is a signal: `AbortSignal.timeout(1_000)`. The request's bytes must not change until the call
  * has settled.
  *
  * On the wire: sequential, DEALER, `[id][""][body..]`; shotgun, DEALER, `[sequence][""][sequence][body..]`;
@@ -88,7 +88,7 @@ export function freelance(
   const machine = machineOptions(options);
   const calls = new Calls(endpoints.join(", "), options, {
     attemptFailed: () => {}, // the exchange tells of each
-    release: () => exchange.close(),
+    release: (): Promise<void> => exchange.close(),
   });
   checkList(endpoints);
   for (const endpoint of endpoints) checkEndpoint(endpoint, "connect", transport);

@@ -90,7 +90,7 @@ export class Exchange {
    * Makes a call, with all its attempts.
    *
    * @throws {AttemptError} A final one, when none is left.
-   * @throws `call.signal.reason` when aborted; what has not left yet then never does.
+   * @throws `call.signal.reason` when aborted; what waits for a server then never leaves.
    */
   request(call: Call): Promise<Message> {
     return execute<Message>(call.signal, (resolve, reject) => {

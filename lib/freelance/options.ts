@@ -58,6 +58,7 @@ export type FreelanceEvent =
 
 /** What a `freelance` client knows of a server. */
 export interface FreelanceServerState {
+  /** Where it is bound, as it was given. */
   readonly endpoint: string;
   /** Whether requests are sent to it. */
   readonly up: boolean;
