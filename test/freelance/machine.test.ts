@@ -25,7 +25,7 @@ test("F2: a request leaves a server that falls silent long before its timeout", 
     "failover a b",
     "send 1 b",
   ]);
-  assert.equal(client.step({ type: "reply", server: "b", id: 1 }), ["settle 1"]);
+  assert.equal(only(client.step({ type: "reply", server: "b", id: 1 }), "settle"), ["settle 1"]);
 });
 
 test("F2: a request leaves a server whose connection ends at once", () => {
@@ -180,6 +180,13 @@ test("the shotgun asks all servers, those that come later too, and takes the fir
   assert.equal(client.step({ type: "reply", server: "c", id: 1 }), ["lateReply c"]);
 });
 
+test("a reply to one attempt takes back the next, which may not have left yet", () => {
+  const client = new Driven("sequential").up("a");
+  client.ask(1, { timeout: 10 });
+  assert.equal(only(client.until(20), "send"), ["send 1 a"]);
+  assert.equal(client.step({ type: "reply", server: "a", id: 1 }), ["withdraw 1 a", "settle 1"]);
+});
+
 test("a slow request is hedged, within its attempts, and the loser is withdrawn", () => {
   const client = new Driven("tracked", { hedge: 7 }).up("a", "b", "c");
   client.ask(1, { retries: 1 });
@@ -189,7 +196,8 @@ test("a slow request is hedged, within its attempts, and the loser is withdrawn"
     "send 1 b",
   ]);
   assert.equal(only(client.until(15), "attempt", "send"), []);
-  assert.equal(client.step({ type: "reply", server: "b", id: 1 }), ["withdraw 1 a", "settle 1"]);
+  const end = client.step({ type: "reply", server: "b", id: 1 });
+  assert.equal(end, ["withdraw 1 a", "withdraw 1 b", "settle 1"]);
 });
 
 test("a hedged request lives on when one of its two servers leaves", () => {

@@ -58,4 +58,11 @@ export const regressions: readonly Regression[] = [
       { at: 270, kind: "oneWay", target: ["client1", "server"], duration: 1477, strength: 0 },
     ],
   },
+  {
+    name: "a reply to one attempt takes back the next, which has not left yet",
+    scenario: "freelance",
+    network: "zmtp",
+    seed: 6100,
+    plan: [{ at: 758, kind: "slow", target: ["client2"], duration: 1795, strength: 15 }],
+  },
 ];

@@ -142,9 +142,11 @@ export class ClientMachine {
     }
     const sentAt = server.asked.get(request);
     if (sentAt !== undefined) server.measure(now - sentAt);
-    // Nothing is left of it where it has just been answered.
-    request.at.delete(server);
-    server.asked.delete(request);
+    if (request.attempts === 1) {
+      // Nothing waits there any more. But a reply to one attempt may come while the next has not left yet.
+      request.at.delete(server);
+      server.asked.delete(request);
+    }
     this.#end(request);
     this.#effects.push({ type: "settle", id });
   }
