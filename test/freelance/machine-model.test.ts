@@ -69,6 +69,9 @@ test("whatever happens, each request settles once, within its attempts, and only
             asked: new Set(),
           });
         }
+        if (input.type === "unsent" && open.get(input.id)?.at.has(input.server)) {
+          (open.get(input.id) as Ledger).sends--;
+        }
         if (input.type === "added") listed.add(input.server);
         if (input.type === "removed") listed.delete(input.server);
         if (input.type === "joined" && listed.has(input.server)) joined.add(input.server);

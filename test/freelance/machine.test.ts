@@ -87,8 +87,20 @@ test("F7: a request waits for the first server whose connection stands", () => {
 test("F7: what could not be sent goes to another server at once", () => {
   const client = new Driven("tracked").up("a", "b");
   client.ask(1);
-  assert.equal(only(client.step({ type: "unsent", server: "a", id: 1 }), "send"), ["send 1 b"]);
+  assert.equal(client.step({ type: "unsent", server: "a", id: 1 }), [
+    "withdraw 1 a",
+    "failover a b",
+    "send 1 b",
+  ]);
   assert.equal(client.step({ type: "unsent", server: "a", id: 1 }), []);
+});
+
+test("a request that nobody takes waits out its attempt, and does not use the others up", () => {
+  const client = new Driven("sequential").up("a");
+  client.ask(1, { timeout: 100, retries: 1 });
+  assert.equal(client.step({ type: "unsent", server: "a", id: 1 }), ["withdraw 1 a"]);
+  assert.equal(client.until(99), []);
+  assert.equal(only(client.until(200), "attempt", "send", "fail"), ["attempt 1", "send 1 a"]);
 });
 
 test("F8: many requests are in flight, shared out by how long the servers take", () => {
@@ -156,7 +168,7 @@ test("attempts that find no server are over after their timeout, too", () => {
   client.ask(1, { timeout: 100, retries: 1 });
   assert.equal(only(client.until(500), "attempt", "fail"), [
     "attempt 1",
-    "fail 1: no server could be reached within 100 ms",
+    "fail 1: no server could be sent to within 100 ms",
   ]);
 });
 

@@ -69,8 +69,9 @@ export class ClientWorkload {
     const life = watchedController();
     journal.lives.push({ signal: life, process: this.#process, ended: false });
     const transport = transportOf(this.#stage, this.#process, {
-      dealt: (frames) => {
-        if (frames.length > 1) noteSend(journal, frames); // else it is a PING
+      dealt: (frames, taken) => {
+        if (frames.length < 2) return; // a PING
+        if (taken || !this.#kind.waits) noteSend(journal, frames);
       },
       dialled: () => this.#kind.tap?.(this.#process),
     });

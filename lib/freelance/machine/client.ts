@@ -99,8 +99,8 @@ export class ClientMachine {
         return this.#reply(server, input.id, now);
       case "unsent": {
         const request = this.#requests.get(input.id);
-        if (request?.at.has(server) !== true) return;
-        return this.#lose(request, server, `${server.endpoint} could not be sent to`, now);
+        if (request?.at.has(server)) this.#unsent(request, server, now);
+        return;
       }
       default:
         input satisfies never;
@@ -223,12 +223,24 @@ export class ClientMachine {
     this.#retry(
       request,
       silent.length === 0
-        ? `no server could be reached within ${request.timeout} ms`
+        ? `no server could be sent to within ${request.timeout} ms`
         : `${
           silent.map(({ endpoint }) => endpoint).join(", ")
         } sent no reply within ${request.timeout} ms`,
       now,
     );
+  }
+
+  /**
+   * Nothing came of a send: the same attempt goes to another server, or waits for one. It does not fail, or a
+   * server that takes no more for a while would use all attempts up at once.
+   */
+  #unsent(request: Request, server: Server, now: number): void {
+    this.#release(request, server);
+    if (request.at.size > 0) return;
+    if (this.#servers.hasUntried(request)) return this.#send(request, now);
+    request.state = "waiting";
+    this.#wakeAt(request, request.deadline);
   }
 
   /** A server does not have the request any more. Others may. */
