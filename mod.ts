@@ -25,6 +25,21 @@ export { type Frames, Message, type MessageLike } from "./lib/message.ts";
 export { type Handler, worker, type WorkerEvent, type WorkerOptions } from "./lib/worker.ts";
 
 export {
+  freelance,
+  type FreelanceClient,
+  type FreelanceEvent,
+  type FreelanceFraming,
+  type FreelanceOptions,
+  type FreelanceServer,
+  freelanceServer,
+  type FreelanceServerEvent,
+  type FreelanceServerOptions,
+  type FreelanceServerState,
+  type FreelanceServerStats,
+  type FreelanceStats,
+  type FreelanceStrategy,
+} from "./lib/freelance/mod.ts";
+export {
   lazyPirate,
   type LazyPirateClient,
   type LazyPirateEvent,

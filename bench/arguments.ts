@@ -3,7 +3,7 @@ import { transportNames } from "./transports.ts";
 import type { Foreign } from "./subjects.ts";
 
 /** What can be measured. */
-export const benches = ["throughput", "echo", "failover"] as const;
+export const benches = ["throughput", "echo", "failover", "freelance"] as const;
 export type Bench = (typeof benches)[number];
 
 /** What the command line asks for. */
@@ -19,6 +19,7 @@ export interface Settings {
   readonly workers: readonly number[];
   readonly rounds: number;
   readonly failoverRounds: number;
+  readonly freelanceRounds: number;
   /** Measured milliseconds a round. */
   readonly interval: number;
   readonly json: string | undefined;
@@ -35,7 +36,7 @@ What
   --transport NAME     ${transportNames.join(", ")}; may be repeated. Default: all
   --windows N,N        requests in flight. Default: 1,32,256 (echo: 1,256)
   --workers N,N        workers behind a queue, in ascending order. Default: 1,4,16
-  --rounds N           rounds of each measurement. Default: 5 (failover: 10)
+  --rounds N           rounds of each measurement. Default: 5 (failover: 10, freelance: 20)
   --interval MS        measured time of a round. Default: 1000
   --quick              short intervals, two rounds, fewer of all; under 30 s
 
@@ -101,6 +102,7 @@ export function settingsOf(args: readonly string[]): Settings | undefined {
     workers,
     rounds: rounds ?? (quick ? 2 : 5),
     failoverRounds: rounds ?? (quick ? 2 : 10),
+    freelanceRounds: rounds ?? (quick ? 2 : 20),
     interval: whole("interval", values.interval ?? (quick ? "200" : "1000")),
     json: values.json,
     chart: values.chart,

@@ -6,7 +6,7 @@ import type { WorkerTasks } from "./processes/worker.ts";
 import type { Subject } from "./subjects.ts";
 
 /** What is killed. */
-export type Scenario = "worker killed" | "server killed";
+export type Scenario = "worker killed" | "server killed" | "one of three servers killed";
 
 /** One kill, and what came of it. */
 export interface FailoverRound extends Recovery {
@@ -28,7 +28,8 @@ export const workerCount = 4;
 /** Milliseconds that a worker or server takes for a request. */
 export const work = 5;
 
-interface Stage {
+/** A client under load, and something to kill. */
+export interface Stage {
   readonly scenario: Scenario;
   readonly subject: string;
   readonly client: Child<ClientTasks>;
@@ -50,10 +51,22 @@ export async function measureFailover(
   rounds: number,
   tell: (round: FailoverRound, done: number, total: number) => void,
 ): Promise<FailoverRound[]> {
+  return await measureStages(
+    [...queues.map(workerStage), ...transports.map(serverStage)],
+    rounds,
+    tell,
+  );
+}
+
+/** Fails each stage once a round, in turn. */
+export async function measureStages(
+  opening: readonly Promise<Stage>[],
+  rounds: number,
+  tell: (round: FailoverRound, done: number, total: number) => void,
+): Promise<FailoverRound[]> {
   const stages: Stage[] = [];
   const done: FailoverRound[] = [];
   try {
-    const opening = [...queues.map(workerStage), ...transports.map(serverStage)];
     stages.push(...await Promise.all(opening));
     for (let round = 1; round <= rounds; round++) {
       for (const stage of stages) {

@@ -2,6 +2,7 @@ import { closeSync, openSync, writeFileSync } from "node:fs";
 import { benches, help, type Settings, settingsOf, UsageError } from "./arguments.ts";
 import { killAll } from "./child.ts";
 import { measureFailover, window as failoverWindow, work, workerCount } from "./failover.ts";
+import { measureFreelance, serverCount } from "./freelance.ts";
 import { bodySize } from "./processes/pump.ts";
 import { failoverTable, summariseFailover } from "./report/failover.ts";
 import { machine } from "./report/machine.ts";
@@ -35,7 +36,7 @@ async function main(): Promise<number> {
     `Privateer ${here.privateer} (${here.commit ?? "no commit"}), Node ${here.node}, ` +
       `${here.cpus} x ${here.cpu}, ${here.system}`,
   );
-  const run = { throughput, echo, failover };
+  const run = { throughput, echo, failover, freelance };
   for (const bench of benches.filter((bench) => settings.benches.includes(bench))) {
     await run[bench](settings, results);
     save(settings, results);
@@ -128,6 +129,29 @@ The Guide's queues never learn that a worker died with a request: its client wai
 timeout, 2500 ms, before it asks again.`);
 }
 
+async function freelance(settings: Settings, results: Results): Promise<void> {
+  const { transports, freelanceRounds } = settings;
+  const rounds = await measureFreelance(transports, freelanceRounds, (round, done, total) => {
+    const { subject, affected, lost } = round;
+    progress.step(
+      `freelance ${done}/${total}: ${subject}, round ${round.round}: affected answered after ` +
+        `${milliseconds(affected)} ms${lost > 0 ? `, ${lost} LOST` : ""}`,
+    );
+  });
+  const medians = summariseFailover(rounds);
+  results.freelance = { medians, rounds };
+  progress.line(`
+Freelance failover: milliseconds from a SIGKILL to the reply of the last request that was in flight, median
+(min..max) of ${freelanceRounds} rounds, ${failoverWindow} calls in flight on one client with its default options and ${serverCount}
+servers, each a process, of which the one with the most requests is killed. Requests take ${work} ms.
+
+${failoverTable(medians)}
+
+The Guide's programs, measured on their own: model three (tracked) stands still for 6.0 s and fails two
+requests, because it takes a server to be alive for 6 s, which outlasts the 3 s of a request; model one
+(sequential) waits 1 s at each dead server, at every request.`);
+}
+
 /** A queue that ran before may still list the workers of the throughput bench, which are gone. */
 function hasNoDeadWorkers({ command }: Foreign, { benches }: Settings): boolean {
   return command !== undefined || !benches.includes("throughput");
@@ -169,7 +193,8 @@ function verdict(results: Results): number {
         `${lost} requests lost, ${strays} replies to no request`,
     );
   }
-  for (const { scenario, subject, lost } of results.failover?.medians ?? []) {
+  const failovers = [...results.failover?.medians ?? [], ...results.freelance?.medians ?? []];
+  for (const { scenario, subject, lost } of failovers) {
     if (lost === 0) continue;
     code = 1;
     console.error(`${scenario}, ${subject}: ${lost} requests lost`);

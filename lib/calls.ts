@@ -11,12 +11,18 @@ export class AttemptError extends Error {
   readonly sent: boolean;
   /** Whether nothing at all was heard on the connection since the request was sent. */
   readonly silent: boolean;
+  /** Whether no other attempt is to follow: whoever made this one has made all. */
+  readonly final: boolean;
 
-  constructor(message: string, { sent, silent }: { sent: boolean; silent: boolean }) {
+  constructor(
+    message: string,
+    { sent, silent, final = false }: { sent: boolean; silent: boolean; final?: boolean },
+  ) {
     super(message);
     this.name = "AttemptError";
     this.sent = sent;
     this.silent = silent;
+    this.final = final;
   }
 }
 
@@ -35,6 +41,8 @@ export interface Call {
   readonly body: Frames;
   /** Milliseconds that an attempt waits. */
   readonly timeout: number;
+  /** How many attempts may follow the first. */
+  readonly retries: number;
   readonly signal: AbortSignal;
   /** How many attempts were counted. */
   readonly attempts: number;
@@ -57,7 +65,8 @@ export class Calls {
     replies: 0,
     retries: 0,
   };
-  readonly #endpoint: string;
+  /** Where calls go, as errors say it. */
+  endpoint: string;
   readonly #life: AbortSignal | undefined;
   readonly #timeout: number;
   readonly #retries: number;
@@ -75,7 +84,7 @@ export class Calls {
    * @throws {RangeError} When an option is out of range.
    */
   constructor(endpoint: string, options: ClientOptions, hooks: CallsHooks) {
-    this.#endpoint = endpoint;
+    this.endpoint = endpoint;
     this.#hooks = hooks;
     this.#life = options.signal;
     this.#timeout = duration("timeout", options.timeout, 2500, 1);
@@ -90,6 +99,11 @@ export class Calls {
   start(): void {
     if (this.#life?.aborted) this.#abort();
     else this.#life?.addEventListener("abort", this.#abort);
+  }
+
+  /** Whether new calls are refused. */
+  get closed(): boolean {
+    return this.#closing !== undefined;
   }
 
   get inFlight(): number {
@@ -128,7 +142,7 @@ export class Calls {
 
   /** Throws when a request cannot be taken. */
   #refuse(body: Frames): void {
-    const endpoint = this.#endpoint;
+    const { endpoint } = this;
     const size = byteLengthOf(body);
     if (this.#closing !== undefined) {
       throw new ClosedError(`Cannot send to ${endpoint}: the client is closed`, {
@@ -159,7 +173,7 @@ export class Calls {
     signal: AbortSignal,
     attempt: (call: Call) => Promise<T>,
   ): Promise<T> {
-    const endpoint = this.#endpoint;
+    const { endpoint } = this;
     const { counters } = this;
     const startedAt = performance.now();
     const minPause = this.#minPause;
@@ -170,6 +184,7 @@ export class Calls {
       id: ++this.#lastId,
       body,
       timeout,
+      retries,
       signal,
       get attempts() {
         return attempts;
@@ -209,7 +224,8 @@ export class Calls {
         maxTimeout: maxPause,
         randomize: true,
         signal,
-        shouldRetry: ({ error }) => isRetriable(error),
+        shouldRetry: ({ error }) =>
+          isRetriable(error) && !(error instanceof AttemptError && error.final),
         onFailedAttempt: ({ error }) => {
           if (isRetriable(error)) this.#hooks.attemptFailed(attempts, error);
         },

@@ -83,6 +83,12 @@ test("the bench measures everything in short, loses nothing, and leaves no proce
       assertSane(next, subject);
       assert.is(lost, 0);
     }
+    const freelance = results.freelance?.medians ?? [];
+    assert.is(freelance.length, 3 * results.settings.transports.length);
+    for (const { subject, affected, lost } of freelance) {
+      assertSane(affected, subject);
+      assert.is(lost, 0);
+    }
     assert.match(await readFile(svg, "utf8"), /^<svg [\s\S]+<\/svg>\n$/);
   } finally {
     await rm(folder, { recursive: true });
@@ -120,7 +126,7 @@ test("the bench leaves no process behind when it is ended by a signal", async ()
 test("the bench refuses what it cannot do, with exit code 2", async () => {
   for (
     const [args, message] of [
-      [["--only", "nothing"], "--only nothing: expected throughput, echo, failover"],
+      [["--only", "nothing"], "--only nothing: expected throughput, echo, failover, freelance"],
       [["--rounds", "none"], "--rounds none: expected a whole number of at least 1"],
       [["--workers", "4,1"], "give the counts in ascending order"],
       [["--back", "tcp://127.0.0.1:1"], "without --front"],

@@ -18,14 +18,15 @@ function run(file: string, ...args: string[]): SpawnSyncReturns<string> {
   });
 }
 
-function printed(file: string): string {
-  const { status, stdout, stderr } = run(file);
+function printed(file: string, ...args: string[]): string {
+  const { status, stdout, stderr } = run(file, ...args);
   assert.is(status, 0, `${file} ended with ${status}:\n${stdout}\n${stderr}`);
   return stdout;
 }
 
 /** The last line that each example prints. */
 const endings: Readonly<Record<string, RegExp>> = {
+  "freelance.ts": /^hello, from the other server$/m,
   "lazy-pirate.ts": /^hello, world$/m,
   "paranoid-pirate.ts": /^hello, from the other worker$/m,
   "majordomo.ts": /^AHOY LAND\n1\n2\n3\ntrue false$/m,
@@ -43,14 +44,16 @@ for (const file of readdirSync("examples").filter((name) => name.endsWith(".ts")
 // The demo's processes talk over Node's own channel.
 const onNode = runner[0] === "--import" ? test : test.skip;
 
-onNode("npm run demo ends with a summary that adds up", () => {
-  const stdout = printed("examples/demo/main.ts");
-  const figure = (name: string) => Number(new RegExp(`^${name} +(\\d+)`, "m").exec(stdout)?.[1]);
-  assert.ok(figure("sent") > 0, stdout);
-  assert.is(figure("answered"), figure("sent"), stdout);
-  assert.is(figure("lost"), 0, stdout);
-  assert.ok(figure("killed") > 0, stdout);
-});
+for (const demo of ["simple-pirate", "freelance"]) {
+  onNode(`npm run demo -- ${demo} ends with a summary that adds up`, () => {
+    const stdout = printed("examples/demo/main.ts", demo);
+    const figure = (name: string) => Number(new RegExp(`^${name} +(\\d+)`, "m").exec(stdout)?.[1]);
+    assert.ok(figure("sent") > 0, stdout);
+    assert.is(figure("answered"), figure("sent"), stdout);
+    assert.is(figure("lost"), 0, stdout);
+    assert.ok(figure("killed") > 0, stdout);
+  });
+}
 
 onNode("the demo refuses a name that it does not know", () => {
   const { status, stderr } = run("examples/demo/main.ts", "nonsense");

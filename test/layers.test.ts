@@ -99,6 +99,8 @@ test("mod.ts exports these names", () => {
     "RequestFailedError",
     "ServiceUnknownError",
     "TransportError",
+    "freelance",
+    "freelanceServer",
     "lazyPirate",
     "lazyPirateServer",
     "majordomoBroker",

@@ -1,6 +1,6 @@
-import { lazyPirate, type LazyPirateClient } from "../../mod.ts";
+import { type Client, freelance, type FreelanceStrategy, lazyPirate } from "../../mod.ts";
 import { transportOf } from "../transports.ts";
-import { serve, sharedNow } from "./serve.ts";
+import { serve, sharedNow, sleep } from "./serve.ts";
 
 /** A failure that is asked about. */
 export interface Failure {
@@ -26,6 +26,14 @@ export interface Recovery {
 export interface ClientTasks {
   /** Opens a Lazy Pirate client with its default options. */
   open(argument: { readonly transport: string; readonly endpoint: string }): void;
+  /** Opens a Freelance client with its default options. Done when all servers are up. */
+  openFreelance(argument: {
+    readonly strategy: FreelanceStrategy;
+    readonly transport: string;
+    readonly endpoints: readonly string[];
+  }): Promise<void>;
+  /** Waits until all servers of a Freelance client are up. */
+  whole(argument: undefined): Promise<void>;
   /** Keeps `window` calls in flight. Done when as many were answered. */
   run(argument: { readonly window: number }): Promise<void>;
   /** Waits until a failure is over. */
@@ -41,7 +49,8 @@ interface Call {
   readonly settled: Promise<void>;
 }
 
-let client: LazyPirateClient | undefined;
+let client: Client | undefined;
+let isWhole = (): boolean => true;
 let last = 0;
 let running = false;
 /** The calls since `run`, by the number in their body. */
@@ -68,6 +77,10 @@ async function lane(): Promise<void> {
   while (running) await call();
 }
 
+async function whole(): Promise<void> {
+  while (!isWhole()) await sleep(5);
+}
+
 function pending(): { readonly promise: Promise<void>; readonly resolve: () => void } {
   let resolve = () => {};
   const promise = new Promise<void>((settle) => resolve = settle);
@@ -78,6 +91,15 @@ serve<ClientTasks>({
   open({ transport, endpoint }) {
     client = lazyPirate(endpoint, { transport: transportOf(transport) });
   },
+
+  async openFreelance({ strategy, transport, endpoints }) {
+    const opened = freelance(endpoints, { strategy, transport: transportOf(transport) });
+    client = opened;
+    isWhole = () => opened.stats().servers.every(({ up }) => up);
+    await whole();
+  },
+
+  whole,
 
   async run({ window }) {
     calls.clear();

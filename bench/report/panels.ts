@@ -72,6 +72,7 @@ function waits(cells: readonly FailoverSummary[], isOurs: (subject: string) => b
   const titles = {
     "worker killed": "a worker killed, with a request",
     "server killed": "the server killed and restarted, with all requests",
+    "one of three servers killed": "one of three servers killed, with its requests",
   };
   return {
     title: "Failover: milliseconds until the affected requests are answered",

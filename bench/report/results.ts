@@ -18,4 +18,5 @@ export interface Results {
   throughput?: Measurements<ThroughputSummary, ThroughputRound>;
   echo?: Measurements<ThroughputSummary, ThroughputRound>;
   failover?: Measurements<FailoverSummary, FailoverRound>;
+  freelance?: Measurements<FailoverSummary, FailoverRound>;
 }

@@ -2,10 +2,12 @@
  * Shows a pattern at work on real sockets while its processes are killed: `npm run demo`.
  */
 import process from "node:process";
+import { freelanceDemo } from "./freelance.ts";
 import { simplePirate } from "./simple-pirate.ts";
 
 /** Each ends by itself and says whether every request was answered. */
 const demos: Readonly<Record<string, () => Promise<boolean>>> = {
+  "freelance": freelanceDemo,
   "simple-pirate": simplePirate,
 };
 

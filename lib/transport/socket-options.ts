@@ -54,7 +54,7 @@ export function checkLinger(linger: number): number {
 }
 
 /**
- * Checks a routing id that a DEALER chooses.
+ * Checks a routing id that a socket chooses, for itself or for whom it connects to.
  *
  * @param routingId The option as it was given.
  * @returns The same.

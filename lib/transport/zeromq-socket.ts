@@ -57,6 +57,17 @@ export function signal(): Signal {
   return { promise, resolve };
 }
 
+/** The addon's protected setters, by option number. */
+export interface RawOptions {
+  setInt32Option(option: number, value: number): void;
+  setStringOption(option: number, value: Uint8Array): void;
+}
+
+/** An addon's socket, for the options that it has no property for. */
+export function raw(native: unknown): RawOptions {
+  return native as RawOptions;
+}
+
 /** Lets timers and I/O have their turn. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
@@ -140,7 +151,7 @@ export abstract class ZeromqSocket<Event> implements Socket<Event> {
   connect(endpoint: string): void {
     this.#prepare(endpoint, "connect");
     try {
-      this.native.connect(endpoint);
+      this.dial(endpoint);
     } catch (error) {
       throw failure("connect", endpoint, error);
     }
@@ -204,6 +215,11 @@ export abstract class ZeromqSocket<Event> implements Socket<Event> {
     if (this.closed) return;
     this.drained();
     this.wake();
+  }
+
+  /** Has libzmq connect to an endpoint, for the first time or anew. */
+  protected dial(endpoint: string): void {
+    this.native.connect(endpoint);
   }
 
   /** Whether the message is over the bound; libzmq only looks at each frame. */
@@ -302,7 +318,7 @@ export abstract class ZeromqSocket<Event> implements Socket<Event> {
 
   /** Opens again what libzmq has given up: after a protocol error it never tries again by itself. */
   #revive({ type, address }: MonitorEvent): void {
-    const endpoint = this.#connectedAs(address ?? "");
+    const endpoint = this.connectedAs(address ?? "");
     if (endpoint === undefined) return;
     if (type === "disconnect" && !this.#ended.has(endpoint)) {
       this.#ended.set(endpoint, setTimeout(() => void this.#reopen(endpoint), reviveAfter));
@@ -313,7 +329,7 @@ export abstract class ZeromqSocket<Event> implements Socket<Event> {
   }
 
   /** The endpoint that the monitor means: it names the host as given at first, resolved later on. */
-  #connectedAs(address: string): string | undefined {
+  protected connectedAs(address: string): string | undefined {
     if (this.#connects.has(address)) return address;
     if (this.#binds.has(address)) return undefined;
     const port = address.slice(address.lastIndexOf(":"));
@@ -332,7 +348,7 @@ export abstract class ZeromqSocket<Event> implements Socket<Event> {
     try {
       // Without this, libzmq takes the endpoint to be connected still.
       this.native.disconnect(endpoint);
-      this.native.connect(endpoint);
+      this.dial(endpoint);
     } catch {
       this.#ended.set(endpoint, setTimeout(() => void this.#reopen(endpoint), reviveAfter));
     }

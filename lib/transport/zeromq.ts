@@ -8,12 +8,13 @@ import {
 import type {
   DealerOptions,
   DealerSocket,
+  RouterOptions,
   RouterSocket,
-  SocketOptions,
   Transport,
 } from "./transport.ts";
 import { ZeromqDealer } from "./zeromq-dealer.ts";
 import { ZeromqRouter } from "./zeromq-router.ts";
+import { raw } from "./zeromq-socket.ts";
 
 /** ZMQ_ROUTING_ID: reached by its number, as the addon's own property takes only text. */
 const routingIdOption = 5;
@@ -29,12 +30,6 @@ const notifyDisconnect = 2;
  */
 const dealerPipe = 128;
 
-/** The addon's protected setters, by option number. */
-interface RawOptions {
-  setInt32Option(option: number, value: number): void;
-  setStringOption(option: number, value: Uint8Array): void;
-}
-
 /**
  * Sockets of libzmq, through the npm package `zeromq`: the reference implementation, over `tcp://`
  * and `ipc://`, on Node. The package is loaded when the first socket is opened.
@@ -47,7 +42,9 @@ interface RawOptions {
  * - libzmq checks `maxMessageSize` (but at least 4096 bytes) for each frame, and disconnects who
  *   exceeds it. A message that exceeds it only as a whole is dropped and reported; its sender stays
  *   connected.
- * - A ROUTER hears of a peer with its first message, and takes a message that is one empty frame
+ * - A ROUTER hears of a peer with its first message, unless it connects to it under a routing id. For
+ *   such a peer libzmq keeps what it could not send when the connection ended, and sends it on the next.
+ * - A ROUTER takes a message that is one empty frame
  *   for the peer's departure: libzmq reports departures in that form. (Where the addon was built
  *   without libzmq's draft options, only a message that cannot be sent shows a departure.)
  * - Heartbeats (PING every 5 s, 15 s of silence end a connection) need the socket to be read: libzmq
@@ -82,8 +79,9 @@ async function openDealer(options: DealerOptions = {}): Promise<DealerSocket> {
   });
 }
 
-async function openRouter(options: SocketOptions = {}): Promise<RouterSocket> {
+async function openRouter(options: RouterOptions = {}): Promise<RouterSocket> {
   const settings = resolveSocketOptions(options);
+  const routingId = checkRoutingId(options.routingId);
   const addon = await load();
   return opened("ROUTER", () => {
     const native = new addon.Router({
@@ -91,6 +89,9 @@ async function openRouter(options: SocketOptions = {}): Promise<RouterSocket> {
       sendHighWaterMark: settings.sendHighWaterMark,
       mandatory: true,
     });
+    if (routingId !== undefined) {
+      raw(native).setStringOption(routingIdOption, Buffer.from(routingId));
+    }
     const notified = addon.capability.draft === true;
     if (notified) raw(native).setInt32Option(routerNotifyOption, notifyDisconnect);
     return new ZeromqRouter(native, settings, notified);
@@ -128,10 +129,6 @@ function nativeOptions(settings: ResolvedSocketOptions) {
     heartbeatTimeout: 15_000,
     heartbeatTimeToLive: 15_000,
   };
-}
-
-function raw(native: unknown): RawOptions {
-  return native as RawOptions;
 }
 
 async function load(): Promise<typeof import("zeromq")> {

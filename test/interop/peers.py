@@ -11,6 +11,11 @@ python3 peers.py md-worker VERSION ENDPOINT SERVICE   MDP/Worker 0.1 or 0.2: ech
 python3 peers.py md-client VERSION ENDPOINT SERVICE N   MDP/Client 0.1 (REQ) or 0.2 (DEALER), each reply checked
 python3 peers.py md-broker VERSION ENDPOINT   MDP broker of one version that takes requests apart by position,
                                             with mmi.service
+python3 peers.py fl-server ENDPOINT PUBLIC  10/FLP server: ROUTER whose identity is PUBLIC, or where it is bound
+python3 peers.py fl-client N ENDPOINT ...   10/FLP client: ROUTER without identity that addresses servers by their
+                                            endpoints; pings each until it answers, then N requests in turn
+python3 peers.py fl2-server ENDPOINT        Freelance model two: REP that takes [sequence][body], returns [sequence]["OK"]
+python3 peers.py fl2-client N ENDPOINT ...  Freelance model two: DEALER that sends each request to every server
 
 Each prints "bound ENDPOINT ..." or "ok ..." when there is something to say.
 """
@@ -289,7 +294,86 @@ def md_broker(version, endpoint):
             assert command == commands["heartbeat"] and not rest, frames
 
 
+def fl_server(endpoint, public=""):
+    if endpoint.endswith("*"):
+        socket, endpoint = bind(zmq.ROUTER, endpoint)
+        socket.close()
+    socket = context.socket(zmq.ROUTER)
+    socket.setsockopt_string(zmq.IDENTITY, public or endpoint)
+    while True:
+        try:
+            socket.bind(endpoint)
+            break
+        except zmq.ZMQError:  # libzmq frees a port in its own time
+            time.sleep(0.01)
+    say("bound", endpoint)
+    while True:
+        client, control, *body = socket.recv_multipart()
+        if not body:
+            assert control == b"PING", control
+            socket.send_multipart([client, b"PONG"])
+        else:
+            socket.send_multipart([client, control, b"re:" + body[0]] + body[1:])
+
+
+def fl_client(count, *endpoints):
+    socket = context.socket(zmq.ROUTER)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.RCVTIMEO, 10000)
+    for endpoint in endpoints:
+        socket.connect(endpoint)
+    silent = set(endpoints)
+    # A ROUTER drops what it cannot route yet, so the PINGs are repeated.
+    while silent:
+        for endpoint in silent:
+            socket.send_multipart([endpoint.encode(), b"PING"])
+        while socket.poll(50):
+            server, *frames = socket.recv_multipart()
+            assert frames == [b"PONG"], frames
+            silent.discard(server.decode())
+    for number in range(int(count)):
+        server = endpoints[number % len(endpoints)].encode()
+        control = b"\x00\x01control %d" % number
+        socket.send_multipart([server, control, b"%d" % number, b"", b"tail"])
+        frames = socket.recv_multipart()
+        while frames[1:] == [b"PONG"]:
+            frames = socket.recv_multipart()
+        assert frames == [server, control, b"re:%d" % number, b"", b"tail"], frames
+    say("ok", count)
+
+
+def fl2_server(endpoint):
+    socket, bound = bind(zmq.REP, endpoint)
+    say("bound", bound)
+    while True:
+        frames = socket.recv_multipart()
+        assert len(frames) == 2, frames
+        socket.send_multipart([frames[0], b"OK"])
+
+
+def fl2_client(count, *endpoints):
+    socket = context.socket(zmq.DEALER)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.RCVTIMEO, 10000)
+    for endpoint in endpoints:
+        socket.connect(endpoint)
+    for number in range(1, int(count) + 1):
+        sequence = b"%d" % number
+        for _ in endpoints:
+            socket.send_multipart([b"", sequence, b"name %d" % number])
+        frames = socket.recv_multipart()
+        while frames[1] != sequence:
+            assert int(frames[1]) < number, frames
+            frames = socket.recv_multipart()
+        assert frames == [b"", sequence, b"re:name %d" % number], frames
+    say("ok", count)
+
+
 roles = {
+    "fl-server": fl_server,
+    "fl-client": fl_client,
+    "fl2-server": fl2_server,
+    "fl2-client": fl2_client,
     "md-worker": md_worker,
     "md-client": md_client,
     "md-broker": md_broker,

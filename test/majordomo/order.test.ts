@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Chain, Link } from "../../lib/majordomo/machine/chain.ts";
-import { Deadlines, type Due } from "../../lib/majordomo/machine/deadlines.ts";
+import { Deadlines, type Due } from "../../lib/deadlines.ts";
 
 test("Chain keeps its order, whatever is taken out of the middle, renewed or put in front", () => {
   const actions = fc.array(

@@ -13,7 +13,7 @@ export function noteSend(journal: Journal, frames: Frames): void {
   if (call.settledAt !== undefined) {
     journal.violate("I1", `${name(call)} is sent after it settled`);
   }
-  if (call.sends > call.retries + 1) {
+  if (call.sends > (call.retries + 1) * call.fan) {
     journal.violate(
       "I3",
       `${name(call)} is sent ${call.sends} times, with ${call.retries} retries`,
@@ -88,8 +88,9 @@ function checkError(journal: Journal, call: Call, error: unknown, { closed, life
   if (call.abortedAt !== undefined) return;
   if (life.aborted && error === life.reason) return;
   if (error instanceof NoReplyError) {
-    const { attempts, outcome } = error;
-    if (attempts !== call.sends || attempts !== call.retries + 1) {
+    const { attempts = 0, outcome } = error;
+    const tallies = call.waits ? call.sends <= attempts * call.fan : call.sends === attempts;
+    if (!tallies || attempts !== call.retries + 1) {
       journal.violate(
         "I3",
         `${

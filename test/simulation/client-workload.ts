@@ -1,9 +1,11 @@
-import { lazyPirate, type LazyPirateClient } from "../../lib/lazy-pirate/mod.ts";
+import type { Client, ClientOptions } from "../../lib/client.ts";
+import { lazyPirate } from "../../lib/lazy-pirate/mod.ts";
 import { checkSettled, noteSend } from "./call-invariants.ts";
 import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
 import { encodeBody } from "./requests.ts";
 import { randomOf, type Stage, transportOf } from "./stage.ts";
+import type { RouterTap } from "./tap.ts";
 import {
   watch,
   type WatchedController,
@@ -13,23 +15,48 @@ import {
 
 const backoff = { initial: 20, max: 200 };
 
+/** A client, whatever its pattern. */
+export interface CountingClient extends Client {
+  stats(): { readonly inFlight: number };
+}
+
+/** How the clients of a scenario are opened, and what they may send. */
+export interface ClientKind {
+  open(options: ClientOptions): CountingClient;
+  /** The most servers that one attempt goes to. */
+  readonly fan: number;
+  /** Whether an attempt may end without a send, since there was nobody to send to. */
+  readonly waits: boolean;
+  /** Milliseconds by which attempts and pauses may each end late, as an alarm goes off at whole ones. */
+  readonly grain: number;
+  /** Watches what its ROUTERs say and hear. */
+  readonly tap?: (process: Process) => RouterTap;
+  /** Milliseconds that an attempt of the client waits; the settings' when it is undefined. */
+  readonly timeout?: number;
+}
+
+/** Clients of one server or queue. */
+export function lazyPirates(endpoint: string): ClientKind {
+  return { open: (options) => lazyPirate(endpoint, options), fan: 1, waits: false, grain: 0 };
+}
+
 /** A process that opens a client and calls it, and perhaps closes it and opens another. */
 export class ClientWorkload {
   readonly #stage: Stage;
   readonly #process: Process;
-  readonly #endpoint: string;
+  readonly #kind: ClientKind;
   readonly #random: Random;
-  #client: LazyPirateClient;
+  #client: CountingClient;
   #life: WatchedController;
   #closed = false;
   /** A signal that several calls have. */
   #sharing: AbortController = new AbortController();
   #shared: WatchedSignal;
 
-  constructor(stage: Stage, process: Process, endpoint: string) {
+  constructor(stage: Stage, process: Process, kind: ClientKind) {
     this.#stage = stage;
     this.#process = process;
-    this.#endpoint = endpoint;
+    this.#kind = kind;
     this.#random = randomOf(stage, process);
     this.#shared = this.#watch(this.#sharing.signal);
     [this.#client, this.#life] = this.#open();
@@ -37,17 +64,26 @@ export class ClientWorkload {
     this.#schedule();
   }
 
-  #open(): [LazyPirateClient, WatchedController] {
+  #open(): [CountingClient, WatchedController] {
     const { journal, settings } = this.#stage;
     const life = watchedController();
     journal.lives.push({ signal: life, process: this.#process, ended: false });
     const transport = transportOf(this.#stage, this.#process, {
-      dealt: (frames) => noteSend(journal, frames),
+      dealt: (frames, taken) => {
+        if (frames.length < 2) return; // a PING
+        if (taken || !this.#kind.waits) noteSend(journal, frames);
+      },
+      dialled: () => this.#kind.tap?.(this.#process),
     });
-    const { timeout, retries, backlog } = settings;
+    const { retries, backlog } = settings;
+    const timeout = this.#timeout;
     const options = { timeout, retries, backlog, backoff, transport, signal: life.signal };
     this.#closed = false;
-    return [lazyPirate(this.#endpoint, options), life];
+    return [this.#kind.open(options), life];
+  }
+
+  get #timeout(): number {
+    return this.#kind.timeout ?? this.#stage.settings.timeout;
   }
 
   #schedule(): void {
@@ -93,7 +129,7 @@ export class ClientWorkload {
     const { journal, world, settings, medium } = this.#stage;
     const random = this.#random;
     const own = random.chance(0.3);
-    const timeout = probe ? 2000 : own ? random.integer(1, 500) : settings.timeout;
+    const timeout = probe ? 2000 : own ? random.integer(1, 500) : this.#timeout;
     const retries = probe ? 5 : own ? random.integer(0, 4) : settings.retries;
     const plan = probe || !random.chance(settings.aborts) ? "never" : drawAbort(random);
     const controller = new AbortController();
@@ -101,7 +137,7 @@ export class ClientWorkload {
     const payload = new Uint8Array(random.integer(0, 40) * medium.grain);
     const first = random.integer(0, 255);
     for (let at = 0; at < payload.length; at++) payload[at] = first + at;
-    const deadline = world.now + longest(timeout, retries);
+    const deadline = world.now + longest(timeout, retries) + 2 * retries * this.#kind.grain;
     const call = journal.start({
       process: this.#process,
       payload,
@@ -110,6 +146,8 @@ export class ClientWorkload {
       signal,
       deadline,
       probe,
+      fan: this.#kind.fan,
+      waits: this.#kind.waits,
     });
     const abort = (): void => controller.abort(drawReason(random));
     if (plan === "before") {

@@ -16,6 +16,10 @@ export interface Call {
   readonly deadline: number;
   /** Made after the healing: it has to succeed. */
   readonly probe: boolean;
+  /** The most sends of one attempt. */
+  readonly fan: number;
+  /** Whether an attempt may end without a send. */
+  readonly waits: boolean;
   /** How often the client handed it to its transport. */
   sends: number;
   /** Whether its signal had fired when the client was called. */

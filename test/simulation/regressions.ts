@@ -58,4 +58,23 @@ export const regressions: readonly Regression[] = [
       { at: 270, kind: "oneWay", target: ["client1", "server"], duration: 1477, strength: 0 },
     ],
   },
+  {
+    name: "a reply to one attempt takes back the next, which has not left yet",
+    scenario: "freelance",
+    network: "zmtp",
+    seed: 6100,
+    plan: [{ at: 758, kind: "slow", target: ["client2"], duration: 1795, strength: 15 }],
+  },
+  {
+    name: "a server that takes no more for a while does not use all attempts up",
+    scenario: "freelance",
+    network: "zmtp",
+    seed: 6971,
+    plan: [
+      { at: 1238, kind: "stop", target: ["client1"], duration: 132, strength: 0 },
+      { at: 2355, kind: "crash", target: ["client1"], duration: 80, strength: 0 },
+      { at: 2644, kind: "island", target: ["client1"], duration: 356, strength: 0 },
+      { at: 2730, kind: "crash", target: ["server1"], duration: 82, strength: 0 },
+    ],
+  },
 ];

@@ -1,4 +1,5 @@
 import { splitEnvelope } from "../../lib/envelope.ts";
+import type { Frames } from "../../lib/message.ts";
 import type { Peer, RouterEvent } from "../../lib/transport/transport.ts";
 import type { Journal } from "./journal.ts";
 import { checkArrival } from "./queue-model.ts";
@@ -12,13 +13,21 @@ export class ServerModel implements RouterTap {
   readonly #medium: Medium;
   readonly #backlog: number;
   readonly #now: () => number;
+  readonly #isRequest: (frames: Frames) => boolean;
   /** Requests that no consumer has taken yet. */
   #waiting: { readonly call: number; readonly client: Peer }[] = [];
   /** Requests whose client left in this very event. One of them may be in a consumer's hands already. */
   #dropped: { readonly call: number; readonly at: number }[] = [];
   #closed = false;
 
-  constructor(journal: Journal, medium: Medium, backlog: number, now: () => number) {
+  constructor(
+    journal: Journal,
+    medium: Medium,
+    backlog: number,
+    now: () => number,
+    isRequest: (frames: Frames) => boolean = (frames) => splitEnvelope(frames) !== undefined,
+  ) {
+    this.#isRequest = isRequest;
     this.#journal = journal;
     this.#medium = medium;
     this.#backlog = backlog;
@@ -35,7 +44,7 @@ export class ServerModel implements RouterTap {
       ];
       this.#waiting = this.#waiting.filter(({ client }) => client !== peer);
     }
-    if (event.type !== "message" || splitEnvelope(event.frames) === undefined) return;
+    if (event.type !== "message" || !this.#isRequest(event.frames)) return;
     const call = callOf(event.frames);
     checkArrival(this.#journal, this.#medium.begunAt(peer, event.frames), call);
     this.#waiting.push({ call, client: peer });

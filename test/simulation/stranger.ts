@@ -19,6 +19,15 @@ export const babbleOfClient: Babble = (random) =>
     () => [bytes(random, 8), empty],
   ])();
 
+/** To whom Freelance clients speak: nothing but PINGs, and what says nothing. */
+export const babbleOfFreelanceClient: Babble = (random) =>
+  random.pick([
+    () => [bytes(random, 3)],
+    () => [empty],
+    () => [new Uint8Array([80, 73, 78, 71])],
+    () => [new Uint8Array([80, 79, 78, 71])],
+  ])();
+
 /** To whom Paranoid Pirate workers speak; HEARTBEAT and READY too, without any work or further life. */
 export const babbleOfParanoidWorker: Babble = (random) =>
   random.pick([

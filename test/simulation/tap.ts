@@ -16,10 +16,12 @@ export interface RouterTap {
 
 /** Who watches the sockets of a process. */
 export interface Taps {
-  /** Told of each message that a DEALER is handed. */
+  /** Told of each message that a DEALER is handed, or a ROUTER that connects. */
   readonly dealt?: (frames: Frames, taken: boolean) => void;
   /** Watches the ROUTER that binds an endpoint. */
   readonly bound?: (endpoint: string) => RouterTap | undefined;
+  /** Watches a ROUTER that connects. */
+  readonly dialled?: () => RouterTap | undefined;
 }
 
 /** How the sockets of a run are bounded, whatever their owners ask for. */
@@ -47,8 +49,15 @@ function tapDealer(socket: DealerSocket, { dealt }: Taps): DealerSocket {
   return socket;
 }
 
-function tapRouter(socket: RouterSocket, { bound }: Taps): RouterSocket {
+function tapRouter(socket: RouterSocket, { bound, dialled, dealt }: Taps): RouterSocket {
   let tap: RouterTap | undefined;
+  let dials = false;
+  const connect = socket.connect.bind(socket);
+  socket.connect = (endpoint, options) => {
+    dials = true;
+    tap ??= dialled?.();
+    connect(endpoint, options);
+  };
   const bind = socket.bind.bind(socket);
   socket.bind = (endpoint) => {
     tap = bound?.(endpoint);
@@ -57,6 +66,7 @@ function tapRouter(socket: RouterSocket, { bound }: Taps): RouterSocket {
   const send = socket.send.bind(socket);
   socket.send = (peer, frames) => {
     const taken = send(peer, frames);
+    if (dials) dealt?.(frames, taken);
     tap?.sent(peer, frames, taken);
     return taken;
   };

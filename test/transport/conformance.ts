@@ -434,6 +434,65 @@ export function conformance(name: string, subject: Subject): void {
     }
   });
 
+  test("a ROUTER knows whom it connects to by the routing id that it chose, before a word", async () => {
+    await using router = await client().router({ routingId: Uint8Array.of(3, 1) });
+    const seen = new Reader(router);
+    let address = endpoint();
+    const peers: Peer[] = [];
+    for (let round = 0; round < 3; round++) {
+      await using bound = await server().router({ routingId: Uint8Array.of(9, 9) });
+      const asked = new Reader(bound);
+      address = await bound.bind(address);
+      if (round === 0) router.connect(address, { routingId: Uint8Array.of(7, 0, 255) });
+      const { peer } = await seen.next("joined");
+      assert.equal([...peer.routingId], [7, 0, 255]);
+      assert.ok(peer.connected && !peers.includes(peer));
+      for (let index = 0; index < 3; index++) assert.ok(router.send(peer, frames(`${index}`)));
+      for (let index = 0; index < 3; index++) {
+        const request = await asked.next("message");
+        assert.equal(texts(request.frames), [`${index}`]);
+        assert.equal([...request.peer.routingId], [3, 1]);
+        assert.ok(bound.send(request.peer, frames("re", `${index}`)));
+        const reply = await seen.next("message");
+        assert.is(reply.peer, peer);
+        assert.equal(texts(reply.frames), ["re", `${index}`]);
+      }
+      await bound.close();
+      assert.is((await seen.next("left")).peer, peer);
+      assert.not.ok(peer.connected || router.send(peer, frames("too late")));
+      peers.push(peer);
+    }
+  });
+
+  test("a ROUTER tells servers apart that it connects to, whatever they call themselves", async () => {
+    await using router = await client().router();
+    const seen = new Reader(router);
+    await using one = await server().router({ routingId: Uint8Array.of(1) });
+    await using other = await server().router({ routingId: Uint8Array.of(1) });
+    router.connect(await one.bind(endpoint()), { routingId: Uint8Array.of(4) });
+    router.connect(await other.bind(endpoint()), { routingId: Uint8Array.of(5) });
+    const joined = [(await seen.next("joined")).peer, (await seen.next("joined")).peer];
+    assert.equal(joined.map(({ routingId }) => routingId[0]).sort(), [4, 5]);
+    for (const peer of joined) {
+      assert.ok(router.send(peer, frames(`to ${peer.routingId[0]}`)));
+      const { frames: request } = await new Reader(peer.routingId[0] === 4 ? one : other)
+        .next("message");
+      assert.equal(texts(request), [`to ${peer.routingId[0]}`]);
+    }
+  });
+
+  test("connecting fails when the routing id is not one", async () => {
+    await using router = await client().router();
+    for (const routingId of [new Uint8Array(), new Uint8Array(256).fill(1), Uint8Array.of(0, 1)]) {
+      assert.throws(
+        () => router.connect(endpoint().replace("*", "1"), { routingId }),
+        (error: unknown) => error instanceof RangeError,
+      );
+      const error = await rejection(client().router({ routingId }));
+      assert.ok(error instanceof RangeError, String(error));
+    }
+  });
+
   test("a DEALER keeps what it sends before its peer exists", async () => {
     const address = await unused();
     await using dealer = await client().dealer();

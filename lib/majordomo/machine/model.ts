@@ -4,7 +4,7 @@ import type { Dialect, Version } from "../protocol/header.ts";
 import type { CallId } from "../protocol/client.ts";
 import type { JobId } from "../protocol/worker.ts";
 import { Link } from "./chain.ts";
-import type { Due } from "./deadlines.ts";
+import type { Due } from "../../deadlines.ts";
 import type { Lane, Service } from "./service.ts";
 
 /** A client, as long as it is connected. */

@@ -9,7 +9,7 @@ import {
   type FailureCode,
 } from "../protocol/client.ts";
 import { encodeJobCancel } from "../protocol/worker.ts";
-import { Deadlines } from "./deadlines.ts";
+import { Deadlines } from "../../deadlines.ts";
 import { type Directory, isSameName, nameOf } from "./directory.ts";
 import { Client, Job } from "./model.ts";
 import type { Output, RequestEnd } from "./output.ts";

@@ -1,5 +1,5 @@
 import { Chain, Link } from "./chain.ts";
-import type { Due } from "./deadlines.ts";
+import type { Due } from "../../deadlines.ts";
 import type { Client, Job, Worker } from "./model.ts";
 
 /** How a service's requests are treated. */

@@ -12,7 +12,7 @@ import {
   type JobId,
   type ToWorker,
 } from "../protocol/worker.ts";
-import { Deadlines, type Due } from "./deadlines.ts";
+import { Deadlines, type Due } from "../../deadlines.ts";
 import type { HeartbeatPolicy } from "../../heartbeat.ts";
 import type { JobEnd, MajordomoWorkerEvent, WorkerEffect, WorkerInput } from "./worker-effects.ts";
 

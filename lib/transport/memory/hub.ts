@@ -3,8 +3,8 @@ import type { Frames } from "../../message.ts";
 import { parseEndpoint } from "../endpoint.ts";
 import { batches } from "../batches.ts";
 import { FairQueue } from "../fair-queue.ts";
-import { resolveSocketOptions } from "../socket-options.ts";
-import type { Socket, SocketOptions, TransportEvent } from "../transport.ts";
+import { checkRoutingId, resolveSocketOptions } from "../socket-options.ts";
+import type { RouterConnectOptions, Socket, SocketOptions, TransportEvent } from "../transport.ts";
 import { TransportError } from "../../errors.ts";
 import type { Listener, MemoryNetwork } from "./network.ts";
 import { PipeEnd, type PipeOwner } from "./pipe.ts";
@@ -20,6 +20,12 @@ export interface HubKind<Event> {
   drained(): void;
 }
 
+/** Where a socket connects to, and what it calls the far side, if it is to say so. */
+interface Dial {
+  readonly name: string;
+  readonly as: Uint8Array | undefined;
+}
+
 /** Binds, connects, receives fairly among its peers and closes: what every memory socket does. */
 export class Hub<Event> implements Socket<Event>, PipeOwner {
   readonly host: string;
@@ -32,8 +38,8 @@ export class Hub<Event> implements Socket<Event>, PipeOwner {
   readonly #linger: number;
   readonly #observe: (event: TransportEvent) => void;
   readonly #ends = new Set<PipeEnd>();
-  /** Which of the ends this side dialled, and where. */
-  readonly #dialled = new Map<PipeEnd, string>();
+  /** Which of the ends this side dialled, where, and what it calls the far side. */
+  readonly #dialled = new Map<PipeEnd, Dial>();
   readonly #inbox = new FairQueue<
     PipeEnd,
     { readonly event: Event; readonly isMessage: boolean }
@@ -78,15 +84,16 @@ export class Hub<Event> implements Socket<Event>, PipeOwner {
     return end;
   }
 
-  connect(endpoint: string): void {
-    this.#dial(nameOf(endpoint, "connect"));
+  connect(endpoint: string, { routingId }: RouterConnectOptions = {}): void {
+    this.#dial({ name: nameOf(endpoint, "connect"), as: checkRoutingId(routingId) });
   }
 
   /** Connects now, or when it can; and again when the connection ends. */
-  #dial(name: string): void {
+  #dial(dial: Dial): void {
     if (this.closed) return;
     const { network, host } = this;
-    const retry = this.#once(() => this.#dial(name));
+    const { name, as } = dial;
+    const retry = this.#once(() => this.#dial(dial));
     const listener = network.listener(name);
     if (!network.policy.dial(host, listener?.host, retry)) return;
     if (listener === undefined) {
@@ -96,7 +103,7 @@ export class Hub<Event> implements Socket<Event>, PipeOwner {
     }
     const end = new PipeEnd(this, network.nextConnection());
     this.#ends.add(end);
-    this.#dialled.set(end, name);
+    this.#dialled.set(end, dial);
     let accepted: PipeEnd | string | undefined;
     const route = { from: host, to: listener.host, connection: end.connection };
     network.policy.connected({
@@ -120,7 +127,7 @@ export class Hub<Event> implements Socket<Event>, PipeOwner {
       accepted = network.listener(name) === listener ? listener.accept(end) : "nobody listens";
       if (accepted instanceof PipeEnd) {
         (accepted.owner as Hub<unknown>).#ends.add(accepted);
-        this.#kind.admit(end, accepted.owner.routingId);
+        this.#kind.admit(end, as ?? accepted.owner.routingId);
         PipeEnd.join(end, accepted);
       } else {
         network.policy.carry({ ...route, from: route.to, to: host }, () => end.reset());
@@ -155,17 +162,17 @@ export class Hub<Event> implements Socket<Event>, PipeOwner {
     this.#ends.delete(end);
     const event = this.#kind.left(end, unsent);
     if (end.wasJoined) this.#push(end, event, false);
-    const name = this.#dialled.get(end);
+    const dial = this.#dialled.get(end);
     this.#dialled.delete(end);
-    if (name !== undefined && !this.closed) this.#redialLater(name, end.wasJoined);
+    if (dial !== undefined && !this.closed) this.#redialLater(dial, end.wasJoined);
   }
 
   /** Dials again: at once after a connection that stood, with a pause after a refusal. */
-  #redialLater(name: string, stood: boolean): void {
-    if (stood) return this.#dial(name);
+  #redialLater(dial: Dial, stood: boolean): void {
+    if (stood) return this.#dial(dial);
     const timer = setTimeout(() => {
       this.#undo.delete(cancel);
-      this.#dial(name);
+      this.#dial(dial);
     }, 100);
     const cancel = () => clearTimeout(timer);
     this.#undo.add(cancel);

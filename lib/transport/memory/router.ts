@@ -1,15 +1,17 @@
 import type { Frames } from "../../message.ts";
-import type { Peer, RouterEvent, RouterSocket, SocketOptions } from "../transport.ts";
+import { checkRoutingId } from "../socket-options.ts";
+import type { Peer, RouterEvent, RouterOptions, RouterSocket } from "../transport.ts";
 import { Hub } from "./hub.ts";
 import type { MemoryNetwork } from "./network.ts";
 import { PipeEnd } from "./pipe.ts";
 
 /** A ROUTER: sends to the peer it is told to. */
 export class MemoryRouter extends Hub<RouterEvent> implements RouterSocket {
-  constructor(host: string, network: MemoryNetwork, options: SocketOptions = {}) {
+  constructor(host: string, network: MemoryNetwork, options: RouterOptions = {}) {
     const chosenIds = new Map<string, PipeEnd>();
     let generated = 0;
     super(host, network, options, {
+      routingId: checkRoutingId(options.routingId),
       admit: (end, chosen) => {
         if (chosen === undefined) {
           end.routingId = new Uint8Array([

@@ -1,6 +1,6 @@
 import type { Jobs } from "../../../lib/jobs.ts";
 import { lazyPirateServer } from "../../../lib/lazy-pirate/mod.ts";
-import { ClientWorkload } from "../client-workload.ts";
+import { ClientWorkload, lazyPirates } from "../client-workload.ts";
 import { JobWorkload } from "../job-workload.ts";
 import { callOf } from "../requests.ts";
 import { ServerModel } from "../server-model.ts";
@@ -33,7 +33,7 @@ function cast(stage: Stage): Cast {
   for (const name of names) {
     world.define(
       name,
-      (process) => clients.set(name, new ClientWorkload(stage, process, endpoint)),
+      (process) => clients.set(name, new ClientWorkload(stage, process, lazyPirates(endpoint))),
     );
   }
 
@@ -55,7 +55,7 @@ function cast(stage: Stage): Cast {
 }
 
 /** Tells a model what consumers take, and of the close. */
-function watched(jobs: Jobs, model: () => ServerModel | undefined): Jobs {
+export function watched(jobs: Jobs, model: () => ServerModel | undefined): Jobs {
   const close = jobs.close.bind(jobs);
   jobs.close = () => {
     model()?.close();

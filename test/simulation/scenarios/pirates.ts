@@ -2,7 +2,7 @@ import type { Jobs } from "../../../lib/jobs.ts";
 import type { PirateQueueStats } from "../../../lib/pirate/machine/queue-logic.ts";
 import type { Queue } from "../../../lib/pirate/queue.ts";
 import type { Transport } from "../../../lib/transport/transport.ts";
-import { ClientWorkload } from "../client-workload.ts";
+import { ClientWorkload, lazyPirates } from "../client-workload.ts";
 import { JobWorkload } from "../job-workload.ts";
 import type { Process } from "../process.ts";
 import { QueueModel, type QueueRules } from "../queue-model.ts";
@@ -58,7 +58,9 @@ export function pirates(stage: Stage, patternOf: (settings: Settings) => PirateP
     void openQueue(stage, process, pattern, model, (opened) => queue = opened);
   });
   for (const name of clientNames) {
-    world.define(name, (process) => clients.set(name, new ClientWorkload(stage, process, front)));
+    world.define(name, (process) => {
+      clients.set(name, new ClientWorkload(stage, process, lazyPirates(front)));
+    });
   }
   for (const name of workerNames) {
     world.define(name, (process) => {
