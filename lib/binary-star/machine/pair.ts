@@ -1,4 +1,4 @@
-import type { Frames } from "../message.ts";
+import type { Frames } from "../../message.ts";
 import {
   type BinaryStarRole,
   type BinaryStarState,
@@ -65,6 +65,9 @@ const peerEvents: Readonly<Record<BinaryStarState, PairEvent>> = {
   passive: "peerPassive",
 };
 
+/** Milliseconds after which a state is published again to somebody who joined. */
+const again = 50;
+
 /**
  * One server of a pair, without its sockets: what it is, and when that changes. Pure; `deadline` says when a tick
  * is next worth sending.
@@ -110,6 +113,8 @@ export class PairMachine {
       case "tick":
         break;
       case "joined":
+        // Its subscription may come a moment after its connection.
+        this.#beatAt = Math.min(this.#beatAt, now + again);
         effects.push(this.#publication());
         break;
       case "published":
@@ -139,8 +144,9 @@ export class PairMachine {
   /** Does what time brings. */
   #pass(now: number, effects: PairEffect[]): void {
     const { interval, failover } = this.#rules;
+    const late = now - this.#beatAt > interval / 2;
     // Whoever did not run itself gives the peer a while to be heard: its words may wait to be read.
-    if (now > this.#beatAt + interval / 2 && !this.#excused && !this.#silent) {
+    if (late && !this.#excused && !this.#silent) {
       this.#excused = true;
       this.#deadAt = Math.max(this.#deadAt, now + interval);
     }
