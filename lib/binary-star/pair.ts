@@ -99,8 +99,9 @@ export class Pair {
 
   readonly #onAbort = (): void => this.abort(this.#options.signal?.reason);
 
+  /** What this side is; after an abort, what it was at its start. */
   get state(): BinaryStarState {
-    return this.#machine.state;
+    return this.#failure === undefined ? this.#machine.state : this.#options.role;
   }
 
   /** The present activity; none as soon as the lease can have ended, even if no timer has said so yet. */
@@ -257,32 +258,30 @@ export class Pair {
     await Promise.resolve(); // so that `closing` is true before anything below can be seen
     if (!aborted) {
       this.#endActivity("the pair is closed");
-      await this.#runsEnd();
-      // The peer is to serve from here on, so the lease has to be free.
-      await this.#within(this.#keeper?.close() ?? Promise.resolve());
-      this.#step({ type: "close" });
-    } else void this.#keeper?.close();
+      if (this.#runs.size > 0) await this.#within(Promise.all(this.#runs), this.#drain);
+    }
+    const endedAt = performance.now();
+    // The peer is to serve from here on, so the lease has to be free.
+    const freed = this.#keeper?.close();
+    if (freed !== undefined) await this.#within(freed, this.#linger);
+    if (this.#failure === undefined) this.#step({ type: "close" });
     this.#alarm.stop();
     await this.bound.catch(() => {});
-    const linger = aborted || this.#failure !== undefined ? 0 : this.#linger;
+    const left = Math.max(0, this.#linger - (performance.now() - endedAt));
+    const linger = this.#failure === undefined ? left : 0;
     await Promise.all([this.#sockets?.pub.close(linger), this.#sockets?.sub.close(0)]);
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
     this.changed.open();
     this.#resolveClosed();
   }
 
-  /** Waits for what runs; this side still counts as active meanwhile, for the peer. */
-  async #runsEnd(): Promise<void> {
-    if (this.#runs.size > 0) await this.#within(Promise.all(this.#runs));
-  }
-
-  /** Waits for something, but no longer than a close may, nor after an abort. */
-  async #within(promise: Promise<unknown>): Promise<void> {
+  /** Waits for something, but not for longer than a time, nor after an abort. */
+  async #within(promise: Promise<unknown>, patience: number): Promise<void> {
     if (this.#failure !== undefined) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const enough = new Promise<void>((resolve) => {
       this.#hurry = resolve;
-      timer = setTimeout(resolve, this.#drain);
+      timer = setTimeout(resolve, patience);
     });
     await Promise.race([promise, enough]);
     clearTimeout(timer);

@@ -13,7 +13,7 @@ export function noteSend(journal: Journal, frames: Frames): void {
   if (call.settledAt !== undefined) {
     journal.violate("I1", `${name(call)} is sent after it settled`);
   }
-  if (call.sends > call.retries + 1) {
+  if (call.sends > call.retries + 1 && !call.searches) {
     journal.violate(
       "I3",
       `${name(call)} is sent ${call.sends} times, with ${call.retries} retries`,
@@ -89,7 +89,8 @@ function checkError(journal: Journal, call: Call, error: unknown, { closed, life
   if (life.aborted && error === life.reason) return;
   if (error instanceof NoReplyError) {
     const { attempts, outcome } = error;
-    if (attempts !== call.sends || attempts !== call.retries + 1) {
+    const miscounted = attempts !== call.sends && !call.searches;
+    if (miscounted || attempts !== call.retries + 1) {
       journal.violate(
         "I3",
         `${
@@ -114,9 +115,9 @@ export function checkCalls(journal: Journal, dispatches: number): void {
   for (const run of journal.runs) runs.set(run.call, (runs.get(run.call) ?? 0) + 1);
   for (const call of journal.calls.values()) {
     const count = runs.get(call.id) ?? 0;
-    const allowed = call.sends * dispatches;
+    const allowed = (call.searches ? call.retries + 1 : call.sends) * dispatches;
     if (count > allowed) {
-      journal.violate("I3", `${name(call)} ran ${count} times, with ${call.sends} sends`);
+      journal.violate("I3", `${name(call)} ran ${count} times, not ${allowed} at most`);
     }
     if (call.settledAt === undefined) {
       if (call.process.alive) journal.violate("I1", `${name(call)} never settles`);

@@ -1,4 +1,5 @@
-import { lazyPirate, type LazyPirateClient } from "../../lib/lazy-pirate/mod.ts";
+import type { Client, ClientOptions } from "../../lib/client.ts";
+import { lazyPirate } from "../../lib/lazy-pirate/mod.ts";
 import { checkSettled, noteSend } from "./call-invariants.ts";
 import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
@@ -13,23 +14,31 @@ import {
 
 const backoff = { initial: 20, max: 200 };
 
+/** A client with counters. */
+interface CountingClient extends Client {
+  stats(): { readonly inFlight: number };
+}
+
+/** How a client is opened that looks for its server by itself. */
+export type OpenSearching = (options: ClientOptions) => CountingClient;
+
 /** A process that opens a client and calls it, and perhaps closes it and opens another. */
 export class ClientWorkload {
   readonly #stage: Stage;
   readonly #process: Process;
-  readonly #endpoint: string;
+  readonly #where: string | OpenSearching;
   readonly #random: Random;
-  #client: LazyPirateClient;
+  #client: CountingClient;
   #life: WatchedController;
   #closed = false;
   /** A signal that several calls have. */
   #sharing: AbortController = new AbortController();
   #shared: WatchedSignal;
 
-  constructor(stage: Stage, process: Process, endpoint: string) {
+  constructor(stage: Stage, process: Process, where: string | OpenSearching) {
     this.#stage = stage;
     this.#process = process;
-    this.#endpoint = endpoint;
+    this.#where = where;
     this.#random = randomOf(stage, process);
     this.#shared = this.#watch(this.#sharing.signal);
     [this.#client, this.#life] = this.#open();
@@ -37,7 +46,7 @@ export class ClientWorkload {
     this.#schedule();
   }
 
-  #open(): [LazyPirateClient, WatchedController] {
+  #open(): [CountingClient, WatchedController] {
     const { journal, settings } = this.#stage;
     const life = watchedController();
     journal.lives.push({ signal: life, process: this.#process, ended: false });
@@ -47,7 +56,8 @@ export class ClientWorkload {
     const { timeout, retries, backlog } = settings;
     const options = { timeout, retries, backlog, backoff, transport, signal: life.signal };
     this.#closed = false;
-    return [lazyPirate(this.#endpoint, options), life];
+    const where = this.#where;
+    return [typeof where === "string" ? lazyPirate(where, options) : where(options), life];
   }
 
   #schedule(): void {
@@ -110,6 +120,7 @@ export class ClientWorkload {
       signal,
       deadline,
       probe,
+      searches: typeof this.#where !== "string",
     });
     const abort = (): void => controller.abort(drawReason(random));
     if (plan === "before") {

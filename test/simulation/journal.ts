@@ -16,6 +16,8 @@ export interface Call {
   readonly deadline: number;
   /** Made after the healing: it has to succeed. */
   readonly probe: boolean;
+  /** Whether its client may send it to servers that refuse it, besides its attempts. */
+  readonly searches: boolean;
   /** How often the client handed it to its transport. */
   sends: number;
   /** Whether its signal had fired when the client was called. */

@@ -1,11 +1,12 @@
 import type { Scenario } from "../stage.ts";
+import { binaryStarScenario } from "./binary-star.ts";
 import { lazyPirateScenario } from "./lazy-pirate.ts";
 import { paranoidPirateScenario } from "./paranoid-pirate.ts";
 import { simplePirateScenario } from "./simple-pirate.ts";
 
 /** Every scenario, by its name. */
 export const scenarios: ReadonlyMap<string, Scenario> = new Map(
-  [lazyPirateScenario, simplePirateScenario, paranoidPirateScenario].map((
+  [lazyPirateScenario, simplePirateScenario, paranoidPirateScenario, binaryStarScenario].map((
     scenario,
   ) => [scenario.name, scenario]),
 );
