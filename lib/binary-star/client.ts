@@ -113,7 +113,7 @@ export function binaryStarClient(
   checkEndpoints(endpoints);
   for (const endpoint of endpoints) checkEndpoint(endpoint, "connect", transport);
   const pair = endpoints.join(" and ");
-  const calls = new Calls(pair, options, {
+  const calls: Calls = new Calls(pair, options, {
     attemptFailed: (attempt, error) => observe({ type: "attemptFailed", attempt, error }),
     release: () => servers.close(),
   });
@@ -121,7 +121,7 @@ export function binaryStarClient(
   let lastId = 0;
   /** Why no socket could be opened, for the calls that need one. */
   const failing = new Set<(error: unknown) => void>();
-  const servers = new ClientServers({
+  const servers: ClientServers = new ClientServers({
     endpoints,
     settle: duration("settle", options.settle, 50, 1),
     open: () => {

@@ -60,17 +60,23 @@ export class LeaseKeeper {
     const { witness, name, duration } = this.#options;
     for (;;) {
       const askedAt = performance.now();
+      const until = usableUntil(askedAt, duration);
+      // An answer that comes later than the lease's end is of no use.
+      const attempt = new AbortController();
+      const end = () => attempt.abort();
+      const timer = setTimeout(end, until - askedAt);
+      signal.addEventListener("abort", end);
       let grant: LeaseGrant | undefined;
       try {
-        grant = await witness.acquire(name, duration, signal);
+        grant = await witness.acquire(name, duration, attempt.signal);
       } catch (error) {
         if (!signal.aborted) this.#options.failed(error);
+      } finally {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", end);
       }
-      const until = usableUntil(askedAt, duration);
       if (grant !== undefined) {
-        if (!signal.aborted && performance.now() < until) {
-          return this.#hold(grant, askedAt);
-        }
+        if (!signal.aborted && performance.now() < until) return this.#hold(grant, askedAt);
         void this.#giveBack(grant);
       }
       await delay(signal, duration / 10);

@@ -85,7 +85,7 @@ export function remoteLease(
   const transport = transportOf(stage, process, {});
   const request: Client = lazyPirate(endpoint, {
     transport,
-    timeout: 150,
+    timeout: 1000,
     retries: 0,
     signal: own.signal,
   });

@@ -77,7 +77,7 @@ function cast(stage: Stage): Cast {
     look();
     world.schedule(
       world.director,
-      world.now + 23,
+      world.now + 43,
       "look",
       () => world.now < stage.healAt && watch(),
     );
