@@ -9,6 +9,7 @@ import {
   type BinaryStarServerOptions,
   ClosedError,
   type Job,
+  memory,
   memoryLease,
   NoReplyError,
   PrivateerError,
@@ -292,6 +293,39 @@ function echo(server: BinaryStarServer, who: string): Served {
     },
   };
 }
+
+test("a job that waited is not handed out when the lease ended while the process did not run", async () => {
+  const transport = memory();
+  const server = binaryStarServer({
+    role: "primary",
+    front: "inproc://front",
+    bind: "inproc://one",
+    peer: "inproc://other",
+    transport,
+    heartbeat: { interval: 10 },
+    lease: { witness: memoryLease(), name: "pair", duration: 100 },
+  });
+  await using request = binaryStarClient(["inproc://front", "inproc://none"], {
+    transport,
+    timeout: 60_000,
+    retries: 3,
+    backoff: { initial: 1 },
+  });
+  const reply = request("x");
+  await until(() => server.stats().requests === 1, "the request waits");
+  const stoppedAt = performance.now();
+  while (performance.now() < stoppedAt + 150);
+  const iterator = server[Symbol.asyncIterator]();
+  const next = iterator.next();
+  assert.is(server.token, undefined);
+  const { value } = await next;
+  // It is handed out once this side has the lease again, when its client has sent it anew.
+  assert.ok(server.token !== undefined && server.token > 1n);
+  assert.is(server.stats().requestsDropped, 1);
+  await value?.reply("y");
+  assert.is((await reply).text(), "y");
+  await server.close();
+});
 
 test("binaryStarClient() and binaryStarServer() say which option is wrong", () => {
   const wrong = [

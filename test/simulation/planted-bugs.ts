@@ -311,14 +311,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     breaks: ["I9"],
   },
   {
-    name: "jobs that waited are handed out although the lease has ended",
-    file: "lib/binary-star/server.ts",
-    correct: "next.done === true || pair.activity !== undefined",
-    wrong: "next.done === true || pair.state !== undefined",
-    scenario: "binary-star",
-    breaks: ["I9"],
-  },
-  {
     name: "a lease without a fence keeps late writers out (B9)",
     file: "test/simulation/witness.ts",
     correct: "const isFenced = token < this.last;",
