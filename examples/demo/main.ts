@@ -2,11 +2,13 @@
  * Shows a pattern at work on real sockets while its processes are killed: `npm run demo`.
  */
 import process from "node:process";
+import { binaryStar } from "./binary-star.ts";
 import { simplePirate } from "./simple-pirate.ts";
 
 /** Each ends by itself and says whether every request was answered. */
 const demos: Readonly<Record<string, () => Promise<boolean>>> = {
   "simple-pirate": simplePirate,
+  "binary-star": binaryStar,
 };
 
 const [name = "simple-pirate"] = process.argv.slice(2);

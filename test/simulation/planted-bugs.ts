@@ -287,14 +287,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     breaks: ["I16"],
   },
   {
-    name: "a lease is counted from the answer, not from the request",
-    file: "lib/binary-star/lease-keeper.ts",
-    correct: "held.until = usableUntil(askedAt, duration);",
-    wrong: "held.until = usableUntil(performance.now(), duration);",
-    scenario: "binary-star",
-    breaks: ["I9"],
-  },
-  {
     name: "a lease is used to the end and a little more, without a margin",
     file: "lib/binary-star/lease-keeper.ts",
     correct: "duration * (1 - unused)",
