@@ -233,6 +233,55 @@ for (const subject of subjects) {
   });
 }
 
+test("B3: two sides that cannot hear each other are both active, unless a third party decides", async () => {
+  for (const witness of [undefined, memoryLease()]) {
+    const sides = (["primary", "backup"] as const).map((role) =>
+      binaryStar({
+        role,
+        bind: `inproc://${role}`,
+        peer: `inproc://${role === "primary" ? "backup" : "primary"}`,
+        // A network of its own: nothing of the other side ever comes.
+        transport: memory(),
+        heartbeat: { interval: 10 },
+        failover: "silence",
+        takeover: 20,
+        lease: witness && { witness, name: "pair", duration: 100 },
+      })
+    );
+    const active = () => sides.filter((side) => side.active).length;
+    if (witness === undefined) await until(() => active() === 2, "both are active");
+    else {
+      for (let looks = 0; looks < 100; looks++) {
+        assert.ok(active() <= 1);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      await until(() => active() === 1, "one is active");
+      const [one] = sides.filter((side) => side.active);
+      await one?.close();
+      await until(() => active() === 1, "the other has the lease");
+    }
+    await Promise.all(sides.map((side) => side.close()));
+  }
+});
+
+test("B8: what the types declare is there", async () => {
+  await using pair = alone(memoryLease());
+  const names = [
+    "state",
+    "active",
+    "token",
+    "bound",
+    "closed",
+    "vote",
+    "whileActive",
+    "stats",
+    "close",
+  ];
+  for (const name of names) assert.ok(name in pair, name);
+  await until(() => pair.active, "it is active");
+  assert.equal([typeof pair.token, pair.state, pair.vote()], ["bigint", "active", true]);
+});
+
 async function drain(pair: BinaryStar): Promise<void> {
   for await (const _ of pair);
 }
