@@ -14,12 +14,17 @@ export interface ClientServersOptions {
 
 /** Milliseconds that a connection may take before the other server is asked. */
 const reach = 250;
+/** The least and the most milliseconds before a link that nobody answers is replaced, for a call that needs it. */
+const redialGap = { least: 500, most: 5000 };
 
 /** One of the two servers, as a client knows it. */
 export class ClientServer {
   readonly endpoint: string;
   link: Link | undefined;
-  /** Whether it was not reached since the link was opened, although it had time. */
+  /** When the link was opened, and how long the next one waits for an answer. */
+  openedAt: number = -Infinity;
+  redialGap: number = redialGap.least;
+  /** Whether it is not reached, although it had time. */
   overdue = false;
   /** Whether it has said that it is not active, just now. */
   refused = false;
@@ -73,12 +78,16 @@ export class ClientServers {
       if (this.#closed) return await socket.close(0);
       const link = new Link(socket, endpoint, (event) => {
         this.#options.observe(event, endpoint);
-        if (event === "joined") this.#wake();
+        if (event === "joined") {
+          server.redialGap = redialGap.least;
+          server.overdue = false;
+          this.#wake();
+        }
         if (event === "left" && server.link === link) this.avoid(server);
       });
       server.link = link;
+      server.openedAt = performance.now();
       this.#links.add(link);
-      server.overdue = false;
       server.later(reach, () => {
         if (server.link === link && !link.joined) server.overdue = true;
         this.#wake();
@@ -92,8 +101,20 @@ export class ClientServers {
 
   /** Lets a call know that it may choose again. */
   wait(again: () => void): () => void {
+    for (const server of this.#servers) this.#redial(server);
     this.#waiting.add(again);
     return () => this.#waiting.delete(again);
+  }
+
+  /** A server that was away may be back, and the transport waits longer and longer before it tries. */
+  #redial(server: ClientServer): void {
+    const { link } = server;
+    if (link === undefined || link.joined) return;
+    if (performance.now() - server.openedAt < server.redialGap) return;
+    server.redialGap = Math.min(2 * server.redialGap, redialGap.most);
+    this.#replace(server, link);
+    // Whoever waits looks again, and so makes the next one.
+    server.later(server.redialGap, () => this.#wake());
   }
 
   #wake(): void {
@@ -150,10 +171,14 @@ export class ClientServers {
   /** Gives a silent server a new connection. The old one may still bring replies to those who wait. */
   reopen(server: ClientServer, link: Link): void {
     if (server.link !== link) return;
+    this.#options.observe("reopened", server.endpoint);
+    this.#replace(server, link);
+  }
+
+  #replace(server: ClientServer, link: Link): void {
     server.link = undefined;
     void link.done.then(() => this.#links.delete(link));
     link.retire();
-    this.#options.observe("reopened", server.endpoint);
     void this.#open(server);
   }
 

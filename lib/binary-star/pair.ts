@@ -124,30 +124,45 @@ export class Pair {
   }
 
   async #open(): Promise<string> {
-    const { transport = defaultTransport(), signal, bind, peer } = this.#options;
+    const { transport = defaultTransport(), signal, bind } = this.#options;
     signal?.throwIfAborted();
     const observe = this.#observe;
     const pub = await transport.pub({ linger: this.#linger, observe });
     try {
-      const sub = await transport.sub({ linger: 0, observe });
-      try {
-        const endpoint = await pub.bind(bind);
-        if (this.closing) throw new ClosedError(`Cannot bind ${bind}: the pair was closed`);
-        sub.subscribe("");
-        sub.connect(peer);
-        this.#sockets = { pub, sub };
-        void this.#listen(pub, () => this.#step({ type: "joined" }));
-        void this.#listen(sub, () => this.#hear(sub));
-        this.#step({ type: "tick" });
-        return endpoint;
-      } catch (error) {
+      const endpoint = await pub.bind(bind);
+      const sub = await this.#dial();
+      if (this.closing) {
         await sub.close(0);
-        throw error;
+        throw new ClosedError(`Cannot bind ${bind}: the pair was closed`);
       }
+      this.#sockets = { pub, sub };
+      void this.#listen(pub, () => this.#step({ type: "joined" }));
+      void this.#listen(sub, () => this.#hear(sub));
+      this.#step({ type: "tick" });
+      return endpoint;
     } catch (error) {
       await pub.close(0);
       throw error;
     }
+  }
+
+  /** A socket that hears the peer. */
+  async #dial(): Promise<SubSocket> {
+    const { transport = defaultTransport(), peer } = this.#options;
+    const sub = await transport.sub({ linger: 0, observe: this.#observe });
+    sub.subscribe("");
+    sub.connect(peer);
+    return sub;
+  }
+
+  /** Puts a new socket in the place of the one that hears nothing. */
+  async #redial(): Promise<void> {
+    const sub = await this.#dial();
+    const sockets = this.#sockets;
+    if (sockets === undefined || sockets.pub.closed) return await sub.close(0);
+    this.#sockets = { pub: sockets.pub, sub };
+    void this.#listen(sub, () => this.#hear(sub));
+    await sockets.sub.close(0);
   }
 
   async #listen(socket: PubSocket | SubSocket, heed: () => void): Promise<void> {
@@ -204,6 +219,8 @@ export class Pair {
       case "dualActive":
         this.#counters.dualActive++;
         return this.#observe({ type: "dualActive" });
+      case "redial":
+        return void this.#redial();
       case "peerSilent":
       case "peerHeard":
         return this.#observe({ type: effect.type });

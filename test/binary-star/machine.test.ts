@@ -332,6 +332,18 @@ test("a passive server replaces a silent peer when a client asks, or by itself w
   }
 });
 
+test("a silent peer is dialled anew, less and less often, until it is heard", () => {
+  const rig = new Rig();
+  const redials = (effects: readonly PairEffect[]) =>
+    effects.filter(({ type }) => type === "redial").length;
+  assert.is(redials(rig.pass(1999)), 0);
+  assert.is(redials(rig.pass(1)), 1);
+  const rate = [10_000, 60_000].map((time) => redials(rig.pass(time)) / time);
+  assert.ok((rate[0] as number) > (rate[1] as number) && (rate[1] as number) > 1 / 6000);
+  rig.hear(codes.passive);
+  assert.is(redials(rig.pass(1999)), 0);
+});
+
 test("whoever did not run itself gives the peer an interval more to be heard, once", () => {
   const rig = new Rig({ role: "backup", failover: "silence" });
   rig.enter("passive", "backup");

@@ -55,6 +55,8 @@ export type PairEffect =
   | { readonly type: "sameRole" }
   /** Both are active. */
   | { readonly type: "dualActive" }
+  /** Connect to the peer anew: it may be there again, and the transport waits for longer and longer. */
+  | { readonly type: "redial" }
   /** The peer has been silent for long enough to be dead, or is heard after that. */
   | { readonly type: "peerSilent" | "peerHeard" };
 
@@ -64,6 +66,9 @@ const peerEvents: Readonly<Record<BinaryStarState, PairEvent>> = {
   active: "peerActive",
   passive: "peerPassive",
 };
+
+/** The least and the most milliseconds between two connections that are made to a silent peer. */
+const redialGap = { least: 500, most: 5000 };
 
 /** Milliseconds after which a state is published again to somebody who joined. */
 const again = 50;
@@ -88,6 +93,8 @@ export class PairMachine {
   /** Whether this silence was prolonged, because this side did not run. */
   #excused = false;
   #dualSince: number | undefined;
+  #redialAt = Infinity;
+  #redialGap = 0;
 
   constructor(rules: PairRules, now: number) {
     this.#rules = rules;
@@ -152,7 +159,14 @@ export class PairMachine {
     }
     if (!this.#silent && now >= this.#deadAt) {
       this.#silent = true;
+      this.#redialAt = now;
+      this.#redialGap = redialGap.least;
       effects.push({ type: "peerSilent" });
+    }
+    if (now >= this.#redialAt) {
+      this.#redialAt = now + this.#redialGap;
+      this.#redialGap = Math.min(2 * this.#redialGap, redialGap.most);
+      effects.push({ type: "redial" });
     }
     if (failover === "silence" && this.#alone(now)) this.#apply("requestAlone", effects);
     if (now >= this.#beatAt) {
@@ -177,6 +191,7 @@ export class PairMachine {
     if (this.#silent) effects.push({ type: "peerHeard" });
     this.#heard = true;
     this.#silent = false;
+    this.#redialAt = Infinity;
     this.#excused = false;
     this.#deadAt = now + interval * liveness;
     if (peer === role) effects.push({ type: "sameRole" });
