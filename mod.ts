@@ -25,6 +25,30 @@ export { type Frames, Message, type MessageLike } from "./lib/message.ts";
 export { type Handler, worker, type WorkerEvent, type WorkerOptions } from "./lib/worker.ts";
 
 export {
+  type BinaryStar,
+  binaryStar,
+  type BinaryStarCause,
+  type BinaryStarClient,
+  binaryStarClient,
+  type BinaryStarClientEvent,
+  type BinaryStarClientOptions,
+  type BinaryStarClientStats,
+  type BinaryStarEvent,
+  type BinaryStarLease,
+  type BinaryStarOptions,
+  type BinaryStarRole,
+  type BinaryStarServer,
+  binaryStarServer,
+  type BinaryStarServerEvent,
+  type BinaryStarServerOptions,
+  type BinaryStarServerStats,
+  type BinaryStarState,
+  type BinaryStarStats,
+  type Lease,
+  type LeaseGrant,
+  memoryLease,
+} from "./lib/binary-star/mod.ts";
+export {
   freelance,
   type FreelanceClient,
   type FreelanceEvent,

@@ -4,12 +4,12 @@ import { count, duration } from "./options.ts";
 export interface HeartbeatOptions {
   /**
    * Milliseconds between heartbeats; at least 1.
-   * @default 1000 for Paranoid Pirate, 2500 for Majordomo, as in the Guide
+   * @default 1000 for Paranoid Pirate and Binary Star, 2500 for Majordomo, as in the Guide
    */
   readonly interval?: number | undefined;
   /**
    * How many intervals of silence make the other end count as gone; the RFCs say 3 to 5.
-   * @default 3
+   * @default 3; 2 for Binary Star, as in the Guide
    */
   readonly liveness?: number | undefined;
 }
@@ -29,9 +29,10 @@ export interface HeartbeatPolicy {
 export function heartbeatPolicy(
   options: HeartbeatOptions | undefined,
   interval: number,
+  liveness = 3,
 ): HeartbeatPolicy {
   return {
     interval: duration("heartbeat.interval", options?.interval, interval, 1),
-    liveness: count("heartbeat.liveness", options?.liveness, 3, 1),
+    liveness: count("heartbeat.liveness", options?.liveness, liveness, 1),
   };
 }

@@ -27,6 +27,8 @@ function printed(file: string, ...args: string[]): string {
 /** The last line that each example prints. */
 const endings: Readonly<Record<string, RegExp>> = {
   "freelance.ts": /^hello, from the other server$/m,
+  "binary-star.ts": /^hello again, says the backup$/m,
+  "binary-star-broker.ts": /^BEFORE\nthe backup is active\nAFTER$/m,
   "lazy-pirate.ts": /^hello, world$/m,
   "paranoid-pirate.ts": /^hello, from the other worker$/m,
   "majordomo.ts": /^AHOY LAND\n1\n2\n3\ntrue false$/m,
@@ -54,6 +56,15 @@ for (const demo of ["simple-pirate", "freelance"]) {
     assert.ok(figure("killed") > 0, stdout);
   });
 }
+
+onNode("npm run demo -- binary-star ends with a summary that adds up", () => {
+  const { status, stdout, stderr } = run("examples/demo/main.ts", "binary-star");
+  assert.is(status, 0, `${stdout}\n${stderr}`);
+  const figure = (name: string) => Number(new RegExp(`^${name} +(\\d+)`, "m").exec(stdout)?.[1]);
+  assert.ok(figure("sent") > 0 && figure("killed") > 0, stdout);
+  assert.is(figure("answered") + figure("failed"), figure("sent"), stdout);
+  assert.is(figure("failed"), 0, stdout);
+});
 
 onNode("the demo refuses a name that it does not know", () => {
   const { status, stderr } = run("examples/demo/main.ts", "nonsense");

@@ -63,6 +63,7 @@ test("each package is imported where it belongs, and Node's modules only by tran
     ["zeromq", /^lib\/transport\/zeromq\.ts$/],
     ["p-retry", /^lib\//],
     ["abort-controller-x", /^lib\//],
+    ["postgres", /^lib\/binary-star\/postgres-lease\.ts$/],
   ]);
   for (const file of files) {
     for (const path of importsOf(file).filter((path) => !path.startsWith("lib/"))) {
@@ -99,6 +100,9 @@ test("mod.ts exports these names", () => {
     "RequestFailedError",
     "ServiceUnknownError",
     "TransportError",
+    "binaryStar",
+    "binaryStarClient",
+    "binaryStarServer",
     "freelance",
     "freelanceServer",
     "lazyPirate",
@@ -107,6 +111,7 @@ test("mod.ts exports these names", () => {
     "majordomoClient",
     "majordomoWorker",
     "memory",
+    "memoryLease",
     "paranoidPirateQueue",
     "paranoidPirateWorker",
     "simplePirateQueue",

@@ -1,11 +1,11 @@
 import process from "node:process";
-import { memory, type Transport, zeromq, zmtp } from "../mod.ts";
+import { memory, type PubSubTransport, zeromq, zmtp } from "../mod.ts";
 
 /** A transport to run a suite over, and where its sockets can be bound. */
 export interface Subject {
   readonly name: string;
   /** A transport of its own for each test. */
-  readonly transport: () => Transport;
+  readonly transport: () => PubSubTransport;
   /** An endpoint to bind that is free. */
   readonly anywhere: string;
 }

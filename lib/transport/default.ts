@@ -1,9 +1,9 @@
-import type { Transport } from "./transport.ts";
+import type { PubSubTransport } from "./transport.ts";
 import { zmtp } from "./zmtp/mod.ts";
 
-let theDefault: Transport | undefined;
+let theDefault: PubSubTransport | undefined;
 
 /** The transport of whoever names none: one for all, so that a turn's writes leave together. */
-export function defaultTransport(): Transport {
+export function defaultTransport(): PubSubTransport {
   return (theDefault ??= zmtp());
 }

@@ -1,14 +1,7 @@
 import { byteLengthOf, type Frames } from "../message.ts";
-import type { DealerEvent, DealerSocket } from "./transport.ts";
-import {
-  type MonitorEvent,
-  nextTurn,
-  type Signal,
-  signal,
-  turn,
-  within,
-  ZeromqSocket,
-} from "./zeromq-socket.ts";
+import type { DealerSocket } from "./transport.ts";
+import { ZeromqLink } from "./zeromq-link.ts";
+import { nextTurn, type Signal, signal, turn, within } from "./zeromq-socket.ts";
 
 /** The most bytes that wait in a DEALER's outbound buffer. */
 const maxOutboundBytes = 8 * 1024 * 1024;
@@ -16,7 +9,7 @@ const maxOutboundBytes = 8 * 1024 * 1024;
 const maxRetryDelay = 16;
 
 /** A DEALER of libzmq. */
-export class ZeromqDealer extends ZeromqSocket<DealerEvent> implements DealerSocket {
+export class ZeromqDealer extends ZeromqLink implements DealerSocket {
   #outbound: Frames[] = [];
   #outboundBytes = 0;
   #sending = false;
@@ -27,12 +20,6 @@ export class ZeromqDealer extends ZeromqSocket<DealerEvent> implements DealerSoc
   #space: Signal | undefined;
   #flushed: Signal | undefined;
   #released = false;
-  #connections = 0;
-  /** Joins already told, since a message overtook the monitor. */
-  #early = 0;
-  #refused = false;
-  /** What the monitor told while messages that came before it were unread. */
-  #held: DealerEvent[] = [];
 
   send(frames: Frames): boolean {
     if (this.closed) return false;
@@ -60,39 +47,8 @@ export class ZeromqDealer extends ZeromqSocket<DealerEvent> implements DealerSoc
     return this.closed || this.#space === undefined ? Promise.resolve() : this.#space.promise;
   }
 
-  protected override arrived(frames: Frames): void {
-    if (this.#connections === 0) {
-      if (this.#held[0]?.type === "joined") this.#held.shift();
-      else this.#early++;
-      this.#join();
-    }
+  protected override stirred(): void {
     this.#stirred?.resolve();
-    if (!this.oversized(frames)) this.inbound.push({ type: "message", frames });
-  }
-
-  protected override drained(): void {
-    for (const event of this.#held.splice(0)) {
-      if (event.type === "joined") this.#join();
-      else this.#leave();
-    }
-  }
-
-  protected override noticed({ type }: MonitorEvent): void {
-    // A peer that never finished its handshake is refused, then disconnected, without having joined.
-    const refused = this.#refused;
-    this.#refused = type.startsWith("handshake:error");
-    if (type === "handshake") {
-      if (this.#early > 0) {
-        this.#early--;
-        return;
-      }
-      note(this.#held, "joined");
-    } else if (type === "disconnect" && !refused) {
-      note(this.#held, "left");
-    } else {
-      return;
-    }
-    void this.settle();
   }
 
   protected override async flush(delay: number): Promise<void> {
@@ -157,23 +113,4 @@ export class ZeromqDealer extends ZeromqSocket<DealerEvent> implements DealerSoc
     await within(this.#stirred.promise, Math.min(maxRetryDelay, 2 ** (refusals - 4)));
     this.#stirred = undefined;
   }
-
-  #join(): void {
-    this.#stirred?.resolve();
-    this.#connections++;
-    note(this.inbound, "joined");
-  }
-
-  #leave(): void {
-    if (this.#connections === 0) return;
-    this.#connections--;
-    note(this.inbound, "left");
-  }
-}
-
-/** Adds to a list. Connections that come and go while nobody reads leave one trace, not many. */
-function note(events: DealerEvent[], type: "joined" | "left"): void {
-  const [before, last] = events.slice(-2);
-  if (type === "left" && last?.type === "joined" && before?.type === "left") events.pop();
-  else events.push({ type });
 }

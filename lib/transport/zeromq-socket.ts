@@ -85,7 +85,7 @@ export async function within(promise: Promise<void>, delay: number): Promise<voi
   clearTimeout(timer);
 }
 
-/** What DEALER and ROUTER share: a bounded inbound buffer, the monitor, endpoints and closing. */
+/** What all sockets share: a bounded inbound buffer, the monitor, endpoints and closing. */
 export abstract class ZeromqSocket<Event> implements Socket<Event> {
   protected readonly native: NativeSocket;
   protected readonly settings: ResolvedSocketOptions;
@@ -109,13 +109,15 @@ export abstract class ZeromqSocket<Event> implements Socket<Event> {
   #room: Signal | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(native: NativeSocket, settings: ResolvedSocketOptions) {
+  /** `receives` is false for a kind of socket that has no messages for its user. */
+  constructor(native: NativeSocket, settings: ResolvedSocketOptions, receives = true) {
     this.native = native;
     this.settings = settings;
     this.#monitor = native.events;
     this.#capacity = Math.max(1, Math.floor(settings.receiveHighWaterMark / 2));
+    this.#receiving = !receives;
     void this.#watch();
-    void this.#take();
+    if (receives) void this.#take();
   }
 
   /** Makes events of a message. */

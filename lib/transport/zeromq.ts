@@ -8,13 +8,18 @@ import {
 import type {
   DealerOptions,
   DealerSocket,
+  PubSocket,
+  PubSubTransport,
   RouterOptions,
   RouterSocket,
-  Transport,
+  SocketOptions,
+  SubSocket,
 } from "./transport.ts";
 import { ZeromqDealer } from "./zeromq-dealer.ts";
+import { ZeromqPub, ZeromqSub } from "./zeromq-pub-sub.ts";
+import type { NativeSubscriber } from "./zeromq-pub-sub.ts";
 import { ZeromqRouter } from "./zeromq-router.ts";
-import { raw } from "./zeromq-socket.ts";
+import { type NativeSocket, raw } from "./zeromq-socket.ts";
 
 /** ZMQ_ROUTING_ID: reached by its number, as the addon's own property takes only text. */
 const routingIdOption = 5;
@@ -50,16 +55,19 @@ const dealerPipe = 128;
  * - Heartbeats (PING every 5 s, 15 s of silence end a connection) need the socket to be read: libzmq
  *   sees no answer behind a full queue, so a peer kept waiting for longer than that is disconnected
  *   and what it had in transit is lost.
+ * - A PUB drops what a slow subscriber has no room for without telling `observe`.
  * - Binding to an `ipc://` path takes it over from a socket that is already bound there.
  *
  * @returns The transport.
  */
-export function zeromq(): Transport {
+export function zeromq(): PubSubTransport {
   return {
     name: "zeromq",
     schemes: ["tcp", "ipc"],
     dealer: openDealer,
     router: openRouter,
+    pub: openPub,
+    sub: openSub,
   };
 }
 
@@ -98,6 +106,27 @@ async function openRouter(options: RouterOptions = {}): Promise<RouterSocket> {
   });
 }
 
+async function openPub(options: SocketOptions = {}): Promise<PubSocket> {
+  const settings = resolveSocketOptions(options);
+  const addon = await load();
+  const { sendHighWaterMark } = settings;
+  const { receiveHighWaterMark: _, ...common } = nativeOptions(settings);
+  return opened("PUB", () => {
+    const native = new addon.Publisher({ ...common, sendHighWaterMark });
+    return new ZeromqPub(native as unknown as NativeSocket, settings, false);
+  });
+}
+
+async function openSub(options: SocketOptions = {}): Promise<SubSocket> {
+  const settings = resolveSocketOptions(options);
+  const addon = await load();
+  const { sendTimeout: _, ...common } = nativeOptions(settings);
+  return opened("SUB", () => {
+    const native = new addon.Subscriber(common);
+    return new ZeromqSub(native as unknown as NativeSocket & NativeSubscriber, settings);
+  });
+}
+
 function opened<Opened>(kind: string, open: () => Opened): Opened {
   try {
     return open();
@@ -110,7 +139,7 @@ function opened<Opened>(kind: string, open: () => Opened): Opened {
   }
 }
 
-/** What both kinds of socket have; an option that a kind lacks would crash the process at exit. */
+/** What sockets have; an option that a kind lacks would crash the process at exit. */
 function nativeOptions(settings: ResolvedSocketOptions) {
   return {
     // Never the addon's own default, for ever: a process must be able to exit.

@@ -16,6 +16,10 @@ python3 peers.py fl-client N ENDPOINT ...   10/FLP client: ROUTER without identi
                                             endpoints; pings each until it answers, then N requests in turn
 python3 peers.py fl2-server ENDPOINT        Freelance model two: REP that takes [sequence][body], returns [sequence]["OK"]
 python3 peers.py fl2-client N ENDPOINT ...  Freelance model two: DEALER that sends each request to every server
+python3 peers.py bs-server ROLE FRONT BIND PEER MS   Binary Star server with the state machine of bstar.c: echoes,
+                                            prefixed with "re:"; prints its states, and "fatal" before it ends
+python3 peers.py bs-client PRIMARY BACKUP N MS SETTLE   Binary Star client: REQ, N requests, a new socket to the
+                                            other server after MS without a reply and a pause of SETTLE
 
 Each prints "bound ENDPOINT ..." or "ok ..." when there is something to say.
 """
@@ -369,11 +373,107 @@ def fl2_client(count, *endpoints):
     say("ok", count)
 
 
+def bs_server(role, front, state_at, peer, ms):
+    clients, _ = bind(zmq.ROUTER, front)
+    publisher, _ = bind(zmq.PUB, state_at)
+    subscriber = context.socket(zmq.SUB)
+    subscriber.setsockopt(zmq.SUBSCRIBE, b"")
+    subscriber.connect(peer)
+    interval = int(ms) / 1000
+    primary, backup, active, passive, request = 1, 2, 3, 4, 5
+    state = primary if role == "primary" else backup
+    names = {primary: "primary", backup: "backup", active: "active", passive: "passive"}
+    expiry = time.monotonic() + 2 * interval
+    send_at = time.monotonic() + interval
+    poller = zmq.Poller()
+    poller.register(clients, zmq.POLLIN)
+    poller.register(subscriber, zmq.POLLIN)
+    say("bound", front, state_at)
+
+    def happens(event):
+        """Returns whether it was accepted."""
+        nonlocal state
+        before, accepted = state, True
+        dead = time.monotonic() >= expiry
+        if state == primary:
+            if event == backup:
+                state = active
+            elif event == active:
+                state = passive
+            elif event == request:
+                accepted = dead
+                if dead:
+                    state = active
+        elif state == backup:
+            if event == active:
+                state = passive
+            elif event == request:
+                accepted = False
+        elif state == active:
+            accepted = event != active
+        elif state == passive:
+            if event in (primary, backup):
+                state = active
+            elif event == passive:
+                accepted = False
+            elif event == request:
+                accepted = dead
+                if dead:
+                    state = active
+        if state != before:
+            say(names[state])
+        return accepted
+
+    while True:
+        events = dict(poller.poll(max(0, int(1000 * (send_at - time.monotonic())))))
+        if clients in events:
+            frames = clients.recv_multipart()
+            if happens(request):
+                at = frames.index(b"") + 1
+                clients.send_multipart(frames[:at] + [b"re:" + frames[at]] + frames[at + 1:])
+        if subscriber in events:
+            frames = subscriber.recv_multipart()
+            assert len(frames) == 1, frames
+            expiry = time.monotonic() + 2 * interval
+            if not happens(int(frames[0])):
+                say("fatal")
+                sys.exit(1)
+        if time.monotonic() >= send_at:
+            publisher.send(b"%d" % state)
+            send_at = time.monotonic() + interval
+
+
+def bs_client(primary, backup, count, ms, settle):
+    servers, at = [primary, backup], 0
+
+    def connect():
+        socket = context.socket(zmq.REQ)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.connect(servers[at])
+        return socket
+
+    socket, switched = connect(), 0
+    for number in range(1, int(count) + 1):
+        socket.send(b"%d" % number)
+        while not socket.poll(int(ms)):
+            socket.close()
+            at, switched = 1 - at, switched + 1
+            time.sleep(int(settle) / 1000)
+            socket = connect()
+            socket.send(b"%d" % number)
+        reply = socket.recv_multipart()
+        assert reply == [b"re:%d" % number], reply
+        say("answered", number, servers[at])
+    say("ok", count, switched)
+
+
 roles = {
     "fl-server": fl_server,
     "fl-client": fl_client,
     "fl2-server": fl2_server,
     "fl2-client": fl2_client,
+    "bs-server": bs_server,
+    "bs-client": bs_client,
     "md-worker": md_worker,
     "md-client": md_client,
     "md-broker": md_broker,

@@ -13,7 +13,7 @@ export function noteSend(journal: Journal, frames: Frames): void {
   if (call.settledAt !== undefined) {
     journal.violate("I1", `${name(call)} is sent after it settled`);
   }
-  if (call.sends > (call.retries + 1) * call.fan) {
+  if (!call.searches && call.sends > (call.retries + 1) * call.fan) {
     journal.violate(
       "I3",
       `${name(call)} is sent ${call.sends} times, with ${call.retries} retries`,
@@ -90,7 +90,7 @@ function checkError(journal: Journal, call: Call, error: unknown, { closed, life
   if (error instanceof NoReplyError) {
     const { attempts = 0, outcome } = error;
     const tallies = call.waits ? call.sends <= attempts * call.fan : call.sends === attempts;
-    if (!tallies || attempts !== call.retries + 1) {
+    if (!tallies && !call.searches || attempts !== call.retries + 1) {
       journal.violate(
         "I3",
         `${
@@ -115,9 +115,9 @@ export function checkCalls(journal: Journal, dispatches: number): void {
   for (const run of journal.runs) runs.set(run.call, (runs.get(run.call) ?? 0) + 1);
   for (const call of journal.calls.values()) {
     const count = runs.get(call.id) ?? 0;
-    const allowed = call.sends * dispatches;
+    const allowed = (call.searches ? call.retries + 1 : call.sends) * dispatches;
     if (count > allowed) {
-      journal.violate("I3", `${name(call)} ran ${count} times, with ${call.sends} sends`);
+      journal.violate("I3", `${name(call)} ran ${count} times, not ${allowed} at most`);
     }
     if (call.settledAt === undefined) {
       if (call.process.alive) journal.violate("I1", `${name(call)} never settles`);

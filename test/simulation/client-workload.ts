@@ -27,6 +27,8 @@ export interface ClientKind {
   readonly fan: number;
   /** Whether an attempt may end without a send, since there was nobody to send to. */
   readonly waits: boolean;
+  /** Whether it may send a request to servers that refuse it, besides its attempts. */
+  readonly searches?: boolean;
   /** Milliseconds by which attempts and pauses may each end late, as an alarm goes off at whole ones. */
   readonly grain: number;
   /** Watches what its ROUTERs say and hear. */
@@ -148,6 +150,7 @@ export class ClientWorkload {
       probe,
       fan: this.#kind.fan,
       waits: this.#kind.waits,
+      searches: this.#kind.searches === true,
     });
     const abort = (): void => controller.abort(drawReason(random));
     if (plan === "before") {

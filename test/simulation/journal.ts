@@ -20,6 +20,8 @@ export interface Call {
   readonly fan: number;
   /** Whether an attempt may end without a send. */
   readonly waits: boolean;
+  /** Whether its client may send it to servers that refuse it, besides its attempts. */
+  readonly searches: boolean;
   /** How often the client handed it to its transport. */
   sends: number;
   /** Whether its signal had fired when the client was called. */

@@ -1,5 +1,5 @@
 import type { Frames } from "../../lib/message.ts";
-import type { Peer, Transport } from "../../lib/transport/transport.ts";
+import type { Peer, PubSubTransport } from "../../lib/transport/transport.ts";
 import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
 
@@ -10,7 +10,7 @@ export interface Medium {
   /** How many times larger the bodies of requests are than they would be. */
   readonly grain: number;
   /** The transport that one life of a process has. */
-  transport(process: Process): Transport;
+  transport(process: Process): PubSubTransport;
   /** Who is to be got rid of, and is not yet. */
   ailment(): string | undefined;
   /** Lets a process misbehave at an endpoint, below what a transport can say. */

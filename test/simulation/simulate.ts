@@ -85,7 +85,7 @@ function* run(options: SimulationOptions): Generator<void, Report> {
     const chance = new Random(seed, "network");
     const network = new SimulatedNetwork(world, chance, times);
     const medium = media[options.network ?? "memory"](world, network, chance);
-    const stage: Stage = { seed, world, medium, journal, settings, healAt };
+    const stage: Stage = { seed, world, medium, journal, settings, healAt, plan: () => plan };
     const cast = scenario.cast(stage);
     plan = options.plan ?? drawPlan(new Random(seed, "plan"), { ...cast, healAt });
     schedulePlan(plan, world, network);

@@ -1,4 +1,5 @@
-import type { Transport } from "../../lib/transport/transport.ts";
+import type { PubSubTransport } from "../../lib/transport/transport.ts";
+import type { Fault } from "./faults.ts";
 import type { Journal } from "./journal.ts";
 import type { Medium } from "./medium.ts";
 import type { Process } from "./process.ts";
@@ -52,6 +53,8 @@ export interface Stage {
   readonly settings: Settings;
   /** When all faults and bad habits are over. */
   readonly healAt: number;
+  /** What goes wrong, once the run has begun. */
+  readonly plan: () => readonly Fault[];
 }
 
 /** A scenario as it stands on a stage. */
@@ -106,7 +109,7 @@ export function drawSettings(random: Random): Settings {
 }
 
 /** The transport of a process: its place on the network, and who watches it. */
-export function transportOf(stage: Stage, process: Process, taps: Taps): Transport {
+export function transportOf(stage: Stage, process: Process, taps: Taps): PubSubTransport {
   const { receiveHighWaterMark, sendHighWaterMark } = stage.settings;
   const marks = { receiveHighWaterMark, ...sendHighWaterMark && { sendHighWaterMark } };
   return tapped(stage.medium.transport(process), marks, taps);

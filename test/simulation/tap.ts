@@ -3,9 +3,9 @@ import { batches } from "../../lib/transport/batches.ts";
 import type {
   DealerSocket,
   Peer,
+  PubSubTransport,
   RouterEvent,
   RouterSocket,
-  Transport,
 } from "../../lib/transport/transport.ts";
 
 /** What a tap is told of a socket that is bound, as its owner takes it in. */
@@ -31,7 +31,7 @@ export interface Marks {
 }
 
 /** A transport that lets a model see what passes, as the pattern above it sees it. */
-export function tapped(transport: Transport, marks: Marks, taps: Taps): Transport {
+export function tapped(transport: PubSubTransport, marks: Marks, taps: Taps): PubSubTransport {
   return {
     ...transport,
     dealer: async (options) => tapDealer(await transport.dealer({ ...options, ...marks }), taps),

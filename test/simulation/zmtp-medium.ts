@@ -1,4 +1,4 @@
-import type { Transport } from "../../lib/transport/transport.ts";
+import type { DealerSocket, PubSubTransport } from "../../lib/transport/transport.ts";
 import { zmtp, type ZmtpOptions } from "../../lib/transport/zmtp/mod.ts";
 import { Intruders } from "./intruders.ts";
 import type { Medium } from "./medium.ts";
@@ -64,25 +64,27 @@ function addressOf(endpoint: string): string {
 }
 
 /** A transport whose endpoints are `inproc://NAME`, as scenarios write them: each name is a host on the network. */
-function named(transport: Transport): Transport {
+function named(transport: PubSubTransport): PubSubTransport {
   return {
     name: transport.name,
     schemes: ["inproc"],
-    dealer: async (options) => {
-      const socket = await transport.dealer(options);
-      const connect = socket.connect.bind(socket);
-      socket.connect = (endpoint) => connect(addressOf(endpoint));
-      const bind = socket.bind.bind(socket);
-      socket.bind = (endpoint) => bind(addressOf(endpoint)).then(() => endpoint);
-      return socket;
-    },
+    dealer: async (options) => addressed(await transport.dealer(options)),
+    pub: async (options) => addressed(await transport.pub(options)),
+    sub: async (options) => addressed(await transport.sub(options)),
     router: async (options) => {
       const socket = await transport.router(options);
       const connect = socket.connect.bind(socket);
+      addressed(socket);
       socket.connect = (endpoint, bounds) => connect(addressOf(endpoint), bounds);
-      const bind = socket.bind.bind(socket);
-      socket.bind = (endpoint) => bind(addressOf(endpoint)).then(() => endpoint);
       return socket;
     },
   };
+}
+
+function addressed<S extends Pick<DealerSocket, "bind" | "connect">>(socket: S): S {
+  const connect = socket.connect.bind(socket);
+  socket.connect = (endpoint) => connect(addressOf(endpoint));
+  const bind = socket.bind.bind(socket);
+  socket.bind = (endpoint) => bind(addressOf(endpoint)).then(() => endpoint);
+  return socket;
 }

@@ -10,6 +10,7 @@ import type { TransportEvent } from "../../lib/transport/transport.ts";
 import { zeromq } from "../../lib/transport/zeromq.ts";
 import { conformance } from "./conformance.ts";
 import { libzmqPeers } from "./libzmq-peers.ts";
+import { pubSubConformance } from "./pub-sub-conformance.ts";
 import { bytes, frames, Reader, rejection, texts, until } from "./sockets.ts";
 
 const tcp = () => "tcp://127.0.0.1:*";
@@ -35,13 +36,15 @@ conformance("zeromq to zeromq over ipc", {
 
 libzmqPeers("zeromq and libzmq peers", { transport: zeromq, endpoint: tcp });
 
+pubSubConformance("zeromq to zeromq", { pub: zeromq, sub: zeromq, endpoint: tcp });
+
 const test = suite("zeromq()");
 
 test("opening a socket fails with TRANSPORT_UNAVAILABLE where the addon does not work", async () => {
   for (const runtime of ["Deno", "Bun"]) {
     Object.defineProperty(globalThis, runtime, { value: {}, configurable: true });
     try {
-      for (const kind of ["dealer", "router"] as const) {
+      for (const kind of ["dealer", "router", "pub", "sub"] as const) {
         const error = await rejection(zeromq()[kind]());
         assert.ok(error instanceof TransportError && error.code === "TRANSPORT_UNAVAILABLE");
         assert.match(error.message, runtime);

@@ -15,7 +15,8 @@ export interface HubKind<Event> {
   /** Names a new peer, or says why it is refused. */
   admit(end: PipeEnd, chosen: Uint8Array | undefined): string | undefined;
   joined(end: PipeEnd): Event;
-  message(end: PipeEnd, frames: Frames): Event;
+  /** Undefined: it is not for the socket's user. */
+  message(end: PipeEnd, frames: Frames): Event | undefined;
   left(end: PipeEnd, unsent: readonly Frames[]): Event;
   drained(): void;
 }
@@ -151,7 +152,9 @@ export class Hub<Event> implements Socket<Event>, PipeOwner {
   }
 
   received(end: PipeEnd, frames: Frames): void {
-    this.#push(end, this.#kind.message(end, frames), true);
+    const event = this.#kind.message(end, frames);
+    if (event === undefined) end.consumed();
+    else this.#push(end, event, true);
   }
 
   drained(): void {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Transport } from "../transport.ts";
+import type { PubSubTransport } from "../transport.ts";
 import { memoryOn } from "./memory-on.ts";
 import { MemoryNetwork } from "./network.ts";
 
@@ -27,6 +27,6 @@ import { MemoryNetwork } from "./network.ts";
  *
  * @returns The transport.
  */
-export function memory(): Transport {
+export function memory(): PubSubTransport {
   return memoryOn(new MemoryNetwork(), "local");
 }

@@ -4,7 +4,7 @@ import type { Connection } from "./connection.ts";
 import { SocketCore } from "./core.ts";
 import type { TransportContext } from "./socket-kind.ts";
 import { assertFrames, socketOf } from "./socket.ts";
-import { Subscriptions } from "./subscriptions.ts";
+import { Subscriptions } from "../subscriptions.ts";
 
 /**
  * Opens a PUB socket.

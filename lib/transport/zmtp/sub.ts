@@ -1,16 +1,18 @@
 import type { Frames } from "../../message.ts";
 import type { SocketOptions, SubEvent, SubSocket } from "../transport.ts";
+import { prefixOf } from "../prefix.ts";
 import { encodeCommand } from "./command.ts";
 import type { Connection } from "./connection.ts";
 import { SocketCore } from "./core.ts";
 import type { TransportContext } from "./socket-kind.ts";
 import { socketOf } from "./socket.ts";
-import { Subscriptions } from "./subscriptions.ts";
+import { Subscriptions } from "../subscriptions.ts";
 
 /**
  * Opens a SUB socket.
  *
- * Subscriptions belong to the socket: each peer is told of them when it joins, and of each change.
+ * Subscriptions belong to the socket: each peer is told of them when it joins, and of each change. It is told of
+ * each topic once, however often the socket subscribed: by 37/ZMTP a publisher counts, but libzmq's does not.
  *
  * @param context What the transport's sockets share.
  * @param options How it behaves.
@@ -48,14 +50,13 @@ export function subSocket(context: TransportContext, options?: SocketOptions): S
   return Object.assign(socketOf(core), {
     subscribe(prefix: string | Uint8Array): void {
       if (core.closed) return;
-      const topic = bytesOf(prefix);
-      subscriptions.add(own, topic);
-      tell(true, topic);
+      const topic = prefixOf(prefix);
+      if (subscriptions.add(own, topic)) tell(true, topic);
     },
     unsubscribe(prefix: string | Uint8Array): void {
       if (core.closed) return;
-      const topic = bytesOf(prefix);
-      if (subscriptions.remove(own, topic) !== "none") tell(false, topic);
+      const topic = prefixOf(prefix);
+      if (subscriptions.remove(own, topic) === "last") tell(false, topic);
     },
   });
 }
@@ -76,12 +77,4 @@ function subscriptionFrame(
   frame[isLong ? 9 : 2] = subscribe ? 1 : 0;
   frame.set(topic, isLong ? 10 : 3);
   return frame;
-}
-
-function bytesOf(prefix: string | Uint8Array): Uint8Array {
-  if (typeof prefix === "string") return new TextEncoder().encode(prefix);
-  if (prefix instanceof Uint8Array) return prefix.slice();
-  throw new TypeError(
-    `Cannot subscribe: expected a string or a Uint8Array, got ${typeof prefix}`,
-  );
 }

@@ -79,12 +79,10 @@ export class Subscriptions<Subscriber> {
     return matched;
   }
 
-  /** All topics of a subscriber, each as often as it was subscribed to. */
+  /** All topics of a subscriber, each once. */
   *topics(subscriber: Subscriber): Generator<Uint8Array> {
     for (const key of this.#of.get(subscriber) ?? []) {
-      const topic = Uint8Array.from(key, (character) => character.charCodeAt(0));
-      const times = this.#topics.get(key)?.get(subscriber) ?? 0;
-      for (let time = 0; time < times; time++) yield topic;
+      yield Uint8Array.from(key, (character) => character.charCodeAt(0));
     }
   }
 

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Subscriptions } from "../../../lib/transport/zmtp/subscriptions.ts";
-import { bytes, text } from "./support.ts";
+import { Subscriptions } from "../../lib/transport/subscriptions.ts";
+import { bytes, text } from "./zmtp/support.ts";
 
 const test = suite("subscriptions");
 
