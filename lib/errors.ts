@@ -8,6 +8,8 @@
  * - `MESSAGE_TOO_LARGE`: the message is over the bound ({@linkcode MessageTooLargeError}).
  * - `CLOSED`: the client, job or device was closed ({@linkcode ClosedError}).
  * - `UNSUPPORTED`: this pattern or peer cannot do that.
+ * - `REQUEST_UNKNOWN`, `DEAD_LETTER`, `KEY_CONFLICT`: what Titanic says of a request
+ *   ({@linkcode RequestUnknownError}, {@linkcode DeadLetterError}, {@linkcode KeyConflictError}).
  * - `ADDRESS_IN_USE`, `ADDRESS_UNAVAILABLE`, `ACCESS_DENIED`, `SCHEME_UNSUPPORTED`,
  *   `TRANSPORT_UNAVAILABLE`, `TRANSPORT_FAILED`: from the transport ({@linkcode TransportError}).
  */
@@ -19,6 +21,9 @@ export type PrivateerErrorCode =
   | "MESSAGE_TOO_LARGE"
   | "CLOSED"
   | "UNSUPPORTED"
+  | "REQUEST_UNKNOWN"
+  | "DEAD_LETTER"
+  | "KEY_CONFLICT"
   | TransportErrorCode;
 
 /** The codes of a {@linkcode TransportError}. */
