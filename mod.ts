@@ -16,6 +16,8 @@ export {
   type PrivateerErrorDetails,
   RequestFailedError,
   ServiceUnknownError,
+  StoreError,
+  type StoreErrorCode,
   TransportError,
   type TransportErrorCode,
 } from "./lib/errors.ts";
@@ -83,6 +85,22 @@ export {
   type SimplePirateWorkerEvent,
   type SimplePirateWorkerOptions,
 } from "./lib/simple-pirate/mod.ts";
+
+export { memoryStore } from "./lib/titanic/memory-store.ts";
+export type { StoreEvent, StoreOptions } from "./lib/titanic/store-options.ts";
+export type {
+  Acceptance,
+  Claim,
+  ClaimOptions,
+  ClaimReference,
+  DeadLetter,
+  NewRequest,
+  Release,
+  RequestId,
+  RequestState,
+  StoreStats,
+  TitanicStore,
+} from "./lib/titanic/store.ts";
 
 export { memory } from "./lib/transport/memory/mod.ts";
 export type { Endpoint } from "./lib/transport/endpoint.ts";

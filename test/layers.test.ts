@@ -63,6 +63,8 @@ test("each package is imported where it belongs, and Node's modules only by tran
     ["zeromq", /^lib\/transport\/zeromq\.ts$/],
     ["p-retry", /^lib\//],
     ["abort-controller-x", /^lib\//],
+    ["classic-level", /^lib\/titanic\/level-store\.ts$/],
+    ["postgres", /^lib\/titanic\/postgres-store\.ts$/],
   ]);
   for (const file of files) {
     for (const path of importsOf(file).filter((path) => !path.startsWith("lib/"))) {
@@ -98,6 +100,7 @@ test("mod.ts exports these names", () => {
     "PrivateerError",
     "RequestFailedError",
     "ServiceUnknownError",
+    "StoreError",
     "TransportError",
     "lazyPirate",
     "lazyPirateServer",
@@ -105,6 +108,7 @@ test("mod.ts exports these names", () => {
     "majordomoClient",
     "majordomoWorker",
     "memory",
+    "memoryStore",
     "paranoidPirateQueue",
     "paranoidPirateWorker",
     "simplePirateQueue",
