@@ -58,6 +58,8 @@ async function take(
       return;
     }
     if (record.state !== "pending") return;
+    const before = leases.get(id);
+    if (before !== undefined && before.until > now) return; // a place that an undone batch left behind
     const reason = givenUp(record, queuedEntry.attempts, attempts, now);
     if (reason !== undefined) {
       const error = withCause(reason, queuedEntry.error);

@@ -24,11 +24,12 @@ export interface Keyed {
   /** Reads up to `limit` entries from `from` (included) to `to` (excluded), in order of their keys. */
   range(from: string, to: string, limit: number): Promise<readonly Entry[]>;
   /**
-   * Makes all changes or none, and in the order of the calls: what survives of unsynced batches is always a
-   * beginning of them. None of it can be read before it is as durable as asked.
+   * Makes all changes or none, and in the order of the calls. None of it can be read before it is as durable
+   * as asked. A loss of power may undo any batch that was not synced (LevelDB does not sync the log that a
+   * new one succeeds), also one with synced batches after it.
    *
    * @param writes The changes; the last one of a key counts.
-   * @param sync Whether to resolve only when this batch, and all before it, survive a loss of power.
+   * @param sync Whether to resolve only when this batch survives a loss of power.
    * @throws When it is not known what became of them; the map is then used no more, except to close it.
    */
   batch(writes: readonly Write[], sync: boolean): Promise<void>;

@@ -85,7 +85,7 @@ export class Sweep {
       if (record.until <= now) {
         writes.push(...forgetWrites(session, id, record));
         const counts = { [record.state]: -1 };
-        await session.commit({ writes, sync: false, counts });
+        await session.commit({ writes, sync: true, counts });
       } else await session.commit({ writes, sync: false });
       return;
     }
