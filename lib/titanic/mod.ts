@@ -13,6 +13,8 @@ export type {
   WaitOptions,
 } from "./client-options.ts";
 export { DeadLetterError, KeyConflictError, RequestUnknownError } from "./errors.ts";
+export { memoryStore } from "./memory-store.ts";
+export type { StoreEvent, StoreOptions } from "./store-options.ts";
 export type { DispatchEvent, DispatchStats } from "./machine/effects.ts";
 export type { TitanicEvent, TitanicOptions, TitanicServiceOptions } from "./options.ts";
 export type { ServicesStats } from "./services.ts";

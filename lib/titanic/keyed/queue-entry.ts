@@ -1,0 +1,29 @@
+import type { RequestId } from "../store.ts";
+import { queueKey } from "./keys.ts";
+import { decodeSmall, encodeSmall } from "./record.ts";
+
+/** What a place in the queue says besides when the request is due. */
+export interface QueueEntry {
+  /** How often the request was claimed. */
+  readonly attempts: number;
+  /** Why the last claim of it was given back. */
+  readonly error?: string | undefined;
+  /** The opening of the store in which it is leased until it is due. */
+  readonly leased?: number | undefined;
+}
+
+/** A request's place in the queue. */
+export function queueWrite(
+  service: string,
+  due: number,
+  id: RequestId,
+  entry: QueueEntry,
+): { readonly key: string; readonly value: Uint8Array } {
+  const key = queueKey(service, due, id);
+  return { key, value: encodeSmall(key, entry) };
+}
+
+/** What a place in the queue says; when it is damaged, the count of attempts begins anew. */
+export function decodeQueueEntry(key: string, value: Uint8Array): QueueEntry {
+  return decodeSmall<QueueEntry>(key, value) ?? { attempts: 0 };
+}
