@@ -222,13 +222,13 @@ export function titanicClient(
     const timeToLive = options.timeToLive === undefined
       ? undefined
       : duration("timeToLive", options.timeToLive, 0, 1);
-    const native = encodeNativeSubmission({ service, key, owner, timeToLive, body });
+    const native = () => encodeNativeSubmission({ service, key, owner, timeToLive, body });
     const nativeOnly = options.key !== undefined || owner !== "" || timeToLive !== undefined;
     const { status, rest } = await conversation.ask({
       nativeOnly,
       put: (kind) =>
         kind === "native" && (nativeOnly || key !== "")
-          ? { service: nativeServices.submit, body: native }
+          ? { service: nativeServices.submit, body: native() }
           : { service: tspServices.request, body: encodeSubmission({ service, body }) },
       repeatable: (kind) => kind === "native" && key !== "",
     }, bounds(options, signal));

@@ -108,7 +108,7 @@ export interface TitanicOptions {
    */
   readonly drain?: number | undefined;
   /**
-   * The most bytes in a message, over all frames. A reply has to leave room for the status, 16 bytes.
+   * The most bytes in a message, over all frames. A reply has to leave 64 of them for its envelope.
    * @default 4_194_304
    */
   readonly maxMessageSize?: number | undefined;
@@ -178,7 +178,7 @@ export function titanicSettings(options: TitanicOptions): TitanicSettings {
     maxBytes: count("maxBytes", options.maxBytes, 67_108_864, 1),
     waits: count("waits", options.waits, 1000),
     drain: duration("drain", options.drain, 5000),
-    maxMessageSize: count("maxMessageSize", options.maxMessageSize, 4_194_304, 17),
+    maxMessageSize: count("maxMessageSize", options.maxMessageSize, 4_194_304, 65),
   };
 }
 

@@ -1,3 +1,4 @@
+import { Followers } from "../followers.ts";
 import type { Frames } from "../message.ts";
 import { decodeNativeQuestion, decodeNativeSubmission, encodeDetail } from "./protocol/native.ts";
 import { decodeId, decodeSubmission, encodeAnswer, encodeId, type Status } from "./protocol/tsp.ts";
@@ -40,6 +41,7 @@ type Service = (body: Frames, signal: AbortSignal) => Promise<Frames>;
 /** What Titanic says to its clients: 9/TSP's three services, and three for this library's own clients. */
 export class Services {
   readonly #options: ServicesOptions;
+  readonly #followers = new Followers();
   readonly #counters = {
     accepted: 0,
     duplicates: 0,
@@ -169,16 +171,16 @@ export class Services {
       over = true;
       stop();
     }, patience);
-    signal.addEventListener("abort", stop);
-    closing.addEventListener("abort", stop);
+    this.#followers.follow(signal, stop);
+    this.#followers.follow(closing, stop);
     this.#counters.waiting++;
     try {
       if (!signal.aborted && !closing.aborted) await store.settled(id, end.signal);
     } finally {
       this.#counters.waiting--;
       clearTimeout(timer);
-      signal.removeEventListener("abort", stop);
-      closing.removeEventListener("abort", stop);
+      this.#followers.unfollow(signal, stop);
+      this.#followers.unfollow(closing, stop);
     }
     return over;
   }

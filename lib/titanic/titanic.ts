@@ -47,8 +47,8 @@ export interface Titanic extends Device {
 
 /** Milliseconds that the broker has to answer a look-up, and the store at a close. */
 const patience = 2500;
-/** Room for the status in a reply's message. */
-const statusBytes = 16;
+/** Room for the status and the envelope in a reply's message, on its way to the client. */
+const statusBytes = 64;
 
 /**
  * Opens Titanic: disk-backed request-reply over a Majordomo broker, for clients and workers that need not be
