@@ -76,7 +76,12 @@ export class Conversation {
       const kind = await this.#kind(question, options);
       repeatable = question.repeatable(kind);
       attempts++;
-      return await this.#put(question, kind, options);
+      try {
+        return await this.#put(question, kind, options);
+      } catch (error) {
+        if (error instanceof PrivateerError && error.outcome === "unknown") mayHaveRun = true;
+        throw error;
+      }
     };
     try {
       return await pRetry(once, {
@@ -86,9 +91,7 @@ export class Conversation {
         randomize: true,
         signal,
         onFailedAttempt: ({ error, attemptNumber }) => {
-          if (signal.aborted) return;
-          if (error instanceof PrivateerError && error.outcome === "unknown") mayHaveRun = true;
-          if (isTransient(error)) attemptFailed(attemptNumber, error);
+          if (!signal.aborted && isTransient(error)) attemptFailed(attemptNumber, error);
         },
         shouldRetry: ({ error }) => isTransient(error) && (repeatable || !mayHaveRun),
       });
