@@ -160,9 +160,13 @@ function storeError(path: string, action: "open" | "use", error: unknown): Store
   const words = `${codeOf(cause)} ${said}`;
   const [, code, why] = kinds.find(([kind]) => kind.test(words)) ??
     [undefined, "STORE_FAILED", "LevelDB failed"] as const;
-  return new StoreError(code, `Cannot ${action} the store at ${JSON.stringify(path)}: ${why} (${said})`, {
-    endpoint: path,
-    outcome: action === "open" ? "rejected" : "unknown",
-    cause,
-  });
+  return new StoreError(
+    code,
+    `Cannot ${action} the store at ${JSON.stringify(path)}: ${why} (${said})`,
+    {
+      endpoint: path,
+      outcome: action === "open" ? "rejected" : "unknown",
+      cause,
+    },
+  );
 }
