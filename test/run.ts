@@ -12,8 +12,8 @@ const usage = `npm test -- [--fast] [--runtime node|deno|bun] [WORD ...]
   --runtime R  node (default); deno and bun leave out what needs the native addon or child processes
   WORD         only files whose path contains one of the words`;
 
-const longSuites = /simulation|conformance|package|demo|bench|interop|zeromq|examples/;
-const nodeOnly = /simulation|package|bench|interop|zeromq|libzmq/;
+const longSuites = /simulation|conformance|package|demo|bench|interop|zeromq|examples|kill/;
+const nodeOnly = /simulation|package|bench|interop|zeromq|libzmq|kill/;
 const commands: Record<string, readonly string[]> = {
   node: [process.execPath, "--expose-gc", "--import", "tsx"],
   deno: [

@@ -122,13 +122,14 @@ class LevelKeyed implements Keyed {
     return entries.map(([key, value]) => ({ key, value }));
   }
 
-  batch(writes: readonly Write[], sync: boolean): Promise<void> {
-    return this.#level.batch(
-      writes.map(({ key, value }) =>
-        value === undefined ? { type: "del", key } : { type: "put", key, value }
-      ),
-      { sync },
-    );
+  async batch(writes: readonly Write[], sync: boolean): Promise<void> {
+    // A chained batch takes a fifth of the time that a list of operations does.
+    const batch = this.#level.batch();
+    for (const { key, value } of writes) {
+      if (value === undefined) batch.del(key);
+      else batch.put(key, value);
+    }
+    await batch.write({ sync });
   }
 
   close(): Promise<void> {

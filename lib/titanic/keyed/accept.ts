@@ -1,7 +1,7 @@
 import { StoreError } from "../../errors.ts";
 import type { Acceptance, NewRequest } from "../store.ts";
 import { timeOfId } from "./clock.ts";
-import { fingerprint } from "./crc.ts";
+import { fingerprint } from "../crc.ts";
 import type { Write } from "./keyed.ts";
 import { expiryKey, idempotencyKey, requestKey } from "./keys.ts";
 import { queueWrite } from "./queue-entry.ts";

@@ -46,6 +46,14 @@ class Group {
   }
 }
 
+/**
+ * Lets the event loop turn, so that those who come in this turn, or go on at once after the last batch, share
+ * the next one: without it they fall into two halves that wait for each other's sync.
+ */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** What {@linkcode GroupCommit} needs of its store. */
 export interface GroupCommitOptions {
   readonly keyed: Keyed;
@@ -93,10 +101,11 @@ export class GroupCommit {
   }
 
   async #run(): Promise<void> {
-    await Promise.resolve(); // what comes in the same turn goes into the same batch
+    await turn();
     for (let group = this.#groups.shift(); group !== undefined; group = this.#groups.shift()) {
       if (this.#failure === undefined) await this.#write(group);
       group.settle(this.#failure);
+      await turn();
     }
     this.#running = undefined;
   }

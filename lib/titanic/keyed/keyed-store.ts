@@ -24,7 +24,7 @@ import { close, deadLetters, isOver, replyTo, retry } from "./ends.ts";
 import type { Keyed } from "./keyed.ts";
 import { type Retention, Session, type SessionListener } from "./session.ts";
 import { Sweep } from "./sweep.ts";
-import { Waiters } from "./waiters.ts";
+import { Waiters } from "../waiters.ts";
 
 /** What a {@linkcode KeyedStore} stands on. */
 export interface KeyedStoreSeam {

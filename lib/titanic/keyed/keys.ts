@@ -1,3 +1,4 @@
+import { escapeName, unescapeName } from "../names.ts";
 import type { RequestId } from "../store.ts";
 
 /**
@@ -22,7 +23,7 @@ export const damagedKey = (id: RequestId): string => `z/${id}`;
 
 /** The key under which an idempotency key is remembered. */
 export const idempotencyKey = (owner: string, key: string): string =>
-  `k/${escape(owner)}/${escape(key)}`;
+  `k/${escapeName(owner)}/${escapeName(key)}`;
 
 /** The key that brings a request, or an idempotency key, before the sweep at `time`. */
 export const expiryKey = (time: number, subject: string): string => `e/${hex(time)}/${subject}`;
@@ -39,7 +40,7 @@ export const deadKey = (time: number, id: RequestId): string => `x/${hex(time)}/
 export const idOfDeadKey = (key: string): RequestId => key.slice(15);
 
 /** What the queue keys of a service begin with. */
-export const queueOf = (service: string): string => `q/${escape(service)}/`;
+export const queueOf = (service: string): string => `q/${escapeName(service)}/`;
 
 /** The key that says when a pending request may be claimed. */
 export const queueKey = (service: string, due: number, id: RequestId): string =>
@@ -50,7 +51,7 @@ export function parseQueueKey(
   key: string,
 ): { readonly service: string; readonly due: number; readonly id: RequestId } {
   return {
-    service: unescape(key.slice(2, -46)),
+    service: unescapeName(key.slice(2, -46)),
     due: parseInt(key.slice(-45, -33), 16),
     id: key.slice(-32),
   };
@@ -62,19 +63,4 @@ export const endOf = (prefix: string): string => `${prefix}~`;
 /** Milliseconds as 12 digits, which order as the numbers do. */
 function hex(time: number): string {
   return Math.min(time, 0xffff_ffff_ffff).toString(16).padStart(12, "0");
-}
-
-/** Code units and not code points, so that any string comes back as it was. */
-function escape(name: string): string {
-  return name.replaceAll(
-    /[^A-Za-z0-9._-]/g,
-    (unit) => `%${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-}
-
-function unescape(escaped: string): string {
-  return escaped.replaceAll(
-    /%([0-9a-f]{4})/g,
-    (_, digits: string) => String.fromCharCode(parseInt(digits, 16)),
-  );
 }

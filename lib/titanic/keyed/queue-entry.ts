@@ -1,6 +1,6 @@
 import type { RequestId } from "../store.ts";
 import { queueKey } from "./keys.ts";
-import { decodeSmall, encodeSmall } from "./record.ts";
+import { decodeSmall, encodeSmall, nothing } from "./record.ts";
 
 /** What a place in the queue says besides when the request is due. */
 export interface QueueEntry {
@@ -12,7 +12,7 @@ export interface QueueEntry {
   readonly leased?: number | undefined;
 }
 
-/** A request's place in the queue. */
+/** A request's place in the queue. That of one that was never claimed says nothing besides. */
 export function queueWrite(
   service: string,
   due: number,
@@ -20,10 +20,11 @@ export function queueWrite(
   entry: QueueEntry,
 ): { readonly key: string; readonly value: Uint8Array } {
   const key = queueKey(service, due, id);
-  return { key, value: encodeSmall(key, entry) };
+  return { key, value: entry.attempts === 0 ? nothing : encodeSmall(key, entry) };
 }
 
 /** What a place in the queue says; when it is damaged, the count of attempts begins anew. */
 export function decodeQueueEntry(key: string, value: Uint8Array): QueueEntry {
-  return decodeSmall<QueueEntry>(key, value) ?? { attempts: 0 };
+  const entry = value.byteLength === 0 ? undefined : decodeSmall<QueueEntry>(key, value);
+  return entry ?? { attempts: 0 };
 }

@@ -1,6 +1,6 @@
 import { byteLengthOf, type Frames } from "../../message.ts";
 import type { RequestId } from "../store.ts";
-import { crc32c } from "./crc.ts";
+import { crc32c } from "../crc.ts";
 
 /** What every state of a request keeps. */
 interface Common {

@@ -1,4 +1,4 @@
-import type { Frames } from "../../message.ts";
+import type { Frames } from "../message.ts";
 
 /** The table of a reflected CRC-32 polynomial. */
 function tableOf(polynomial: number): Uint32Array {

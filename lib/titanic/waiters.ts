@@ -1,4 +1,4 @@
-import type { RequestId } from "../store.ts";
+import type { RequestId } from "./store.ts";
 
 /** Those who wait for requests to be over. */
 export class Waiters {
@@ -31,14 +31,19 @@ export class Waiters {
     for (const done of this.#waiting.get(id) ?? []) done();
   }
 
+  /** What is waited for. */
+  ids(): readonly RequestId[] {
+    return [...this.#waiting.keys()];
+  }
+
   /** Nobody waits any more. */
   settleAll(): void {
-    for (const id of this.#waiting.keys()) this.settle(id);
+    for (const id of this.ids()) this.settle(id);
   }
 
   /** Asks for all who wait whether it is over; what cannot be read is asked again the next time. */
   async review(over: (id: RequestId) => Promise<boolean>): Promise<void> {
-    for (const id of [...this.#waiting.keys()]) {
+    for (const id of this.ids()) {
       if (await over(id).catch(() => false)) this.settle(id);
     }
   }
