@@ -18,8 +18,8 @@ function run(file: string, ...args: string[]): SpawnSyncReturns<string> {
   });
 }
 
-function printed(file: string): string {
-  const { status, stdout, stderr } = run(file);
+function printed(file: string, ...args: string[]): string {
+  const { status, stdout, stderr } = run(file, ...args);
   assert.is(status, 0, `${file} ended with ${status}:\n${stdout}\n${stderr}`);
   return stdout;
 }
@@ -29,6 +29,7 @@ const endings: Readonly<Record<string, RegExp>> = {
   "lazy-pirate.ts": /^hello, world$/m,
   "paranoid-pirate.ts": /^hello, from the other worker$/m,
   "majordomo.ts": /^AHOY LAND\n1\n2\n3\ntrue false$/m,
+  "titanic.ts": /^true\nundefined\nAHOY\nLAND WATER\n3 replies were stored$/m,
   "simple-pirate.ts": /^request 9 by the (loop|function)$/m,
 };
 
@@ -47,6 +48,16 @@ onNode("npm run demo ends with a summary that adds up", () => {
   const stdout = printed("examples/demo/main.ts");
   const figure = (name: string) => Number(new RegExp(`^${name} +(\\d+)`, "m").exec(stdout)?.[1]);
   assert.ok(figure("sent") > 0, stdout);
+  assert.is(figure("answered"), figure("sent"), stdout);
+  assert.is(figure("lost"), 0, stdout);
+  assert.ok(figure("killed") > 0, stdout);
+});
+
+onNode("npm run demo -- titanic ends with a summary that adds up", () => {
+  const stdout = printed("examples/demo/main.ts", "titanic");
+  const figure = (name: string) => Number(new RegExp(`^${name} +(\\d+)`, "m").exec(stdout)?.[1]);
+  assert.ok(figure("sent") > 0, stdout);
+  assert.is(figure("acknowledged"), figure("sent"), stdout);
   assert.is(figure("answered"), figure("sent"), stdout);
   assert.is(figure("lost"), 0, stdout);
   assert.ok(figure("killed") > 0, stdout);

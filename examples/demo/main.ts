@@ -3,10 +3,12 @@
  */
 import process from "node:process";
 import { simplePirate } from "./simple-pirate.ts";
+import { titanic } from "./titanic.ts";
 
 /** Each ends by itself and says whether every request was answered. */
 const demos: Readonly<Record<string, () => Promise<boolean>>> = {
   "simple-pirate": simplePirate,
+  "titanic": titanic,
 };
 
 const [name = "simple-pirate"] = process.argv.slice(2);

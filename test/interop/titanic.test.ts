@@ -80,4 +80,4 @@ test("titanicClient() works with a Titanic of others, behind a broker of others"
   await end;
 });
 
-test.run();
+always.run();
