@@ -1,14 +1,9 @@
-import type { Claim, Release } from "../store.ts";
-import type {
-  DispatchEffect,
-  DispatchEvent,
-  DispatchInput,
-  DispatchStats,
-  Failure,
-} from "./effects.ts";
+import type { Claim } from "../store.ts";
+import type { DispatchEffect, DispatchEvent, DispatchInput, DispatchStats } from "./effects.ts";
+import { Hand } from "./hand.ts";
 import { Presence } from "./presence.ts";
 import { Room } from "./room.ts";
-import { type Backoff, ceiling, newService, type Service, type ServicePolicy } from "./service.ts";
+import { type Backoff, newService, type Service, type ServicePolicy } from "./service.ts";
 
 /** What the dispatcher goes by. All times in milliseconds. */
 export interface DispatchPolicy {
@@ -28,17 +23,6 @@ export interface DispatchPolicy {
   readonly random: () => number;
 }
 
-interface Running {
-  readonly service: Service;
-  /** `held` while its service is looked up; `settling` while the store is told what came of it. */
-  stage: "held" | "calling" | "settling";
-  /** Why it is given back. */
-  error: string;
-}
-
-type CompletionOutcome = Extract<DispatchInput, { type: "completed" }>["outcome"];
-type ReleaseOutcome = Extract<DispatchInput, { type: "released" }>["outcome"];
-
 /**
  * Decides what is claimed, called and given back. Each service goes by itself: one that is absent, or slow, or
  * whose requests fail holds up no other. An absent one is asked for by one look-up however many requests wait
@@ -52,29 +36,30 @@ export class DispatchMachine {
   readonly #presence: Presence;
   readonly #room: Room;
   readonly #services = new Map<string, Service>();
-  readonly #running = new Map<Claim, Running>();
-  /** When to renew which claim. All leases are as long as each other, so the first is due first. */
-  readonly #leases = new Map<Claim, number>();
+  readonly #hand: Hand;
   #closed = false;
   #effects: DispatchEffect[] = [];
-  readonly #counters = {
-    calls: 0,
-    completed: 0,
-    failed: 0,
-    unsent: 0,
-    deadLettered: 0,
-    fenced: 0,
-  };
 
   constructor(policy: DispatchPolicy) {
     this.#policy = policy;
     this.#presence = new Presence(policy.lookUps, policy.absence, policy.random);
     this.#room = new Room(policy.inFlight);
+    this.#hand = new Hand({
+      lease: policy.lease,
+      backoff: policy.backoff,
+      random: policy.random,
+      emit: (effect) => this.#effects.push(effect),
+      over: (service) => {
+        this.#room.free(service);
+        this.#advance(service);
+        this.#feed();
+      },
+    });
   }
 
   /** When a tick is next worth sending. */
   get deadline(): number {
-    const [renewal = Infinity] = this.#leases.values();
+    const renewal = this.#hand.deadline;
     return this.#closed ? renewal : Math.min(renewal, this.#presence.deadline);
   }
 
@@ -86,7 +71,7 @@ export class DispatchMachine {
   stats(): DispatchStats {
     let absentServices = 0;
     for (const { presence } of this.#services.values()) if (presence === "paused") absentServices++;
-    return { ...this.#counters, inFlight: this.#room.used, absentServices };
+    return { ...this.#hand.counters, inFlight: this.#room.used, absentServices };
   }
 
   step(input: DispatchInput, now: number): readonly DispatchEffect[] {
@@ -105,19 +90,19 @@ export class DispatchMachine {
         this.#lookedUp(input.service, input.answer, now);
         break;
       case "answered":
-        this.#answered(input);
+        this.#hand.answered(input.claim, input.body);
         break;
       case "failed":
-        this.#failed(input.claim, input.failure, now);
+        this.#doubt(this.#hand.failed(input.claim, input.failure), now);
         break;
       case "renewed":
-        this.#renewed(input.claim, input.held, now);
+        this.#hand.renewed(input.claim, input.held, now);
         break;
       case "completed":
-        this.#completed(input.claim, input.outcome);
+        this.#hand.completed(input.claim, input.outcome);
         break;
       case "released":
-        this.#released(input.claim, input.outcome);
+        this.#hand.released(input.claim, input.outcome);
         break;
       case "tick":
         break;
@@ -125,7 +110,8 @@ export class DispatchMachine {
         this.#closed = true;
         break;
       case "end":
-        this.#end();
+        this.#closed = true;
+        this.#hand.end();
         break;
       default:
         input satisfies never;
@@ -178,13 +164,13 @@ export class DispatchMachine {
     }
     this.#room.claimed(service, claims.length);
     if (presence === "present" && !this.#closed) {
-      for (const claim of claims) this.#call(service, claim, now);
+      for (const claim of claims) this.#hand.call(service, claim, now);
     } else if (presence === "unknown" && claims.length > 0 && !this.#closed) {
       service.held = claims;
-      for (const claim of claims) this.#take(service, claim, "held", now);
+      for (const claim of claims) this.#hand.hold(service, claim, now);
       this.#lookUp(service);
     } else {
-      for (const claim of claims) this.#giveBack(service, claim, "it was not sent");
+      for (const claim of claims) this.#hand.giveBack(service, claim, "it was not sent", now);
     }
     this.#advance(service);
     this.#feed();
@@ -199,35 +185,11 @@ export class DispatchMachine {
     this.#feed();
   }
 
-  #take(service: Service, claim: Claim, stage: Running["stage"], now: number): void {
-    this.#running.set(claim, { service, stage, error: "" });
-    this.#leases.set(claim, now + this.#policy.lease / 3);
-  }
-
-  #call(service: Service, claim: Claim, now: number): void {
-    this.#take(service, claim, "calling", now);
-    this.#counters.calls++;
-    this.#effects.push({ type: "call", claim, timeout: service.policy.timeout });
-  }
-
-  /** Gives back what was not called. */
-  #giveBack(service: Service, claim: Claim, error: string): void {
-    const running: Running = { service, stage: "settling", error };
-    this.#running.set(claim, running);
-    this.#release(claim, running, { delay: 0, error, unsent: true });
-  }
-
-  #release(claim: Claim, running: Running, release: Release): void {
-    running.stage = "settling";
-    running.error = release.error;
-    this.#effects.push({ type: "release", claim, release });
-  }
-
   #lookedUp(name: string, answer: "present" | "absent" | "unasked", now: number): void {
     const service = this.#services.get(name);
     if (service?.presence !== "looking") return;
     // What was held may have been lost meanwhile.
-    const held = service.held.filter((claim) => this.#running.get(claim)?.stage === "held");
+    const held = service.held.filter((claim) => this.#hand.isHeld(claim));
     service.held = [];
     if (answer === "present") {
       service.presence = "present";
@@ -241,86 +203,21 @@ export class DispatchMachine {
       }
     }
     for (const claim of held) {
-      if (answer === "present" && !this.#closed) this.#call(service, claim, now);
-      else this.#giveBack(service, claim, `the service ${name} has no workers`);
+      if (answer === "present" && !this.#closed) this.#hand.call(service, claim, now);
+      else this.#hand.giveBack(service, claim, `the service ${name} has no workers`, now);
     }
     const next = this.#presence.answered();
     if (next !== undefined) this.#lookUp(next);
     this.#advance(service);
   }
 
+  /** A service may be gone: it is looked up before anything else of it is claimed. */
+  #doubt(service: Service | undefined, now: number): void {
+    if (service?.presence === "present") this.#presence.pause(service, now);
+  }
+
   #report(event: DispatchEvent): void {
     this.#effects.push({ type: "report", event });
-  }
-
-  #answered({ claim, body }: Extract<DispatchInput, { type: "answered" }>): void {
-    const running = this.#running.get(claim);
-    if (running?.stage !== "calling") return;
-    running.stage = "settling";
-    running.service.failures = 0;
-    this.#effects.push({ type: "complete", claim, body });
-  }
-
-  #failed(claim: Claim, { kind, doubtful, error }: Failure, now: number): void {
-    const running = this.#running.get(claim);
-    if (running?.stage !== "calling") return;
-    const { service } = running;
-    const { backoff, random } = this.#policy;
-    const { id, attempt } = claim;
-    const unsent = kind === "unsent";
-    this.#counters[unsent ? "unsent" : "failed"]++;
-    if (doubtful && service.presence === "present") this.#presence.pause(service, now);
-    this.#report({ type: "attemptFailed", id, service: service.name, attempt, unsent, error });
-    const dead = kind === "hopeless" || (!unsent && attempt >= service.policy.attempts);
-    // What was not sent is held up by its service's pause alone, unless the service is not to blame.
-    const delay = unsent && doubtful ? 0 : Math.round(random() * ceiling(backoff, attempt));
-    this.#release(claim, running, { delay, error, dead, unsent });
-  }
-
-  #renewed(claim: Claim, held: boolean | undefined, now: number): void {
-    const running = this.#running.get(claim);
-    if (running === undefined) return;
-    if (held !== false) {
-      this.#leases.set(claim, now + this.#policy.lease / 3);
-    } else if (running.stage !== "settling") {
-      if (running.stage === "calling") this.#effects.push({ type: "cancel", claim });
-      this.#fenced(claim, running);
-    }
-  }
-
-  #completed(claim: Claim, outcome: CompletionOutcome): void {
-    const running = this.#running.get(claim);
-    if (running === undefined) return;
-    if (outcome === "fenced") return this.#fenced(claim, running);
-    if (outcome !== "lost") this.#counters.completed++;
-    this.#over(claim, running);
-  }
-
-  #released(claim: Claim, outcome: ReleaseOutcome): void {
-    const running = this.#running.get(claim);
-    if (running === undefined) return;
-    if (outcome === "fenced") return this.#fenced(claim, running);
-    if (outcome === "dead") {
-      this.#counters.deadLettered++;
-      const { service, error } = running;
-      this.#report({ type: "deadLetter", id: claim.id, service: service.name, error });
-    }
-    this.#over(claim, running);
-  }
-
-  #fenced(claim: Claim, running: Running): void {
-    this.#counters.fenced++;
-    this.#report({ type: "fenced", id: claim.id, service: running.service.name });
-    this.#over(claim, running);
-  }
-
-  /** A claim is out of hand, so there is room for another. */
-  #over(claim: Claim, { service }: Running): void {
-    this.#running.delete(claim);
-    this.#leases.delete(claim);
-    this.#room.free(service);
-    this.#advance(service);
-    this.#feed();
   }
 
   /** Gives what room there is to those that found none. */
@@ -332,29 +229,13 @@ export class DispatchMachine {
 
   /** Renews what is due, and asks again for services whose pause is over. */
   #expire(now: number): void {
-    for (const [claim, at] of this.#leases) {
-      if (at > now) break;
-      // It has its next time once the store has answered.
-      this.#leases.delete(claim);
-      this.#effects.push({ type: "renew", claim });
-    }
+    this.#hand.renew(now);
     if (this.#closed) return;
     for (const service of this.#presence.unpaused(this.#services.values(), now)) {
       // Whether anything of it waits still is to be seen now and then: requests are closed, or die of age.
       const look = service.wanted && service.claiming === 0 && this.#presence.isLongAbsent(service);
       if (look) this.#claim(service, 1);
       else this.#advance(service);
-    }
-  }
-
-  #end(): void {
-    this.#closed = true;
-    for (const [claim, running] of this.#running) {
-      if (running.stage === "settling") continue;
-      const called = running.stage === "calling";
-      if (called) this.#effects.push({ type: "cancel", claim });
-      const error = "Titanic was closed during the call";
-      this.#release(claim, running, { delay: 0, error, unsent: !called });
     }
   }
 }
