@@ -1,8 +1,8 @@
 import { delay } from "abort-controller-x";
 import type { RequestOptions } from "../client.ts";
-import { PrivateerError } from "../errors.ts";
+import type { PrivateerError } from "../errors.ts";
 import { majordomoClient } from "../majordomo/mod.ts";
-import { framesOf, Message, type MessageLike } from "../message.ts";
+import type { Message, MessageLike } from "../message.ts";
 import { observer } from "../observe.ts";
 import { count, duration } from "../options.ts";
 import { TitanicCalls } from "./calls.ts";
@@ -13,15 +13,8 @@ import type {
   WaitOptions,
 } from "./client-options.ts";
 import { Conversation, isTransient, type QuestionOptions } from "./conversation.ts";
-import { DeadLetterError, KeyConflictError, RequestUnknownError } from "./errors.ts";
 import { fanOut } from "./fan-out.ts";
-import {
-  detailOf,
-  encodeNativeQuestion,
-  encodeNativeSubmission,
-  nativeServices,
-} from "./protocol/native.ts";
-import { decodeService, encodeId, encodeSubmission, isId, tspServices } from "./protocol/tsp.ts";
+import { checkId, checkText, Requests } from "./requests.ts";
 import type { RequestId } from "./store.ts";
 
 /** A client of Titanic. */
@@ -116,8 +109,6 @@ export interface TitanicClient extends AsyncDisposable {
 
 /** Milliseconds that Titanic is asked to hold an answer back. */
 const patience = 10_000;
-const maxTextBytes = 255;
-const encoder = new TextEncoder();
 
 /**
  * Opens a client of Titanic: requests that are kept on disk until they are answered, whoever dies meanwhile.
@@ -176,16 +167,17 @@ export function titanicClient(
       if (event.type !== "attemptFailed") observe(event);
     },
   });
-  const counters = { submitted: 0, replies: 0, closed: 0, pending: 0, attemptsFailed: 0 };
+  let attemptsFailed = 0;
   const conversation = new Conversation({
     endpoint: brokerEndpoint,
     request,
     backoff: { initial, max },
     attemptFailed: (attempt, error) => {
-      counters.attemptsFailed++;
+      attemptsFailed++;
       observe({ type: "attemptFailed", endpoint: brokerEndpoint, attempt, error });
     },
   });
+  const requests = new Requests(conversation, brokerEndpoint, owner);
   const calls = new TitanicCalls({
     endpoint: brokerEndpoint,
     signal: options.signal,
@@ -202,97 +194,6 @@ export function titanicClient(
     };
   }
 
-  /** With `fallback`, a key is used where there can be one, and does not have to be. */
-  async function submitOnce(
-    service: string,
-    like: MessageLike,
-    options: SubmitOptions,
-    signal: AbortSignal,
-    fallback?: string,
-  ): Promise<RequestId> {
-    const body = framesOf(like);
-    if (typeof service !== "string" || decodeService(encoder.encode(service)) === undefined) {
-      throw new TypeError(
-        `Cannot submit to the service ${
-          JSON.stringify(service)
-        }: expected a printable string of 1 to 255 bytes that does not begin with mmi.`,
-      );
-    }
-    const key = options.key === undefined ? fallback ?? "" : checkKey(options.key);
-    const timeToLive = options.timeToLive === undefined
-      ? undefined
-      : duration("timeToLive", options.timeToLive, 0, 1);
-    const native = () => encodeNativeSubmission({ service, key, owner, timeToLive, body });
-    const nativeOnly = options.key !== undefined || owner !== "" || timeToLive !== undefined;
-    const { status, rest } = await conversation.ask({
-      nativeOnly,
-      put: (kind) =>
-        kind === "native" && (nativeOnly || key !== "")
-          ? { service: nativeServices.submit, body: native() }
-          : { service: tspServices.request, body: encodeSubmission({ service, body }) },
-      repeatable: (kind) => kind === "native" && key !== "",
-    }, bounds(options, signal));
-    const id = status === 200 && rest[0] !== undefined ? new TextDecoder().decode(rest[0]) : "";
-    if (isId(id)) {
-      counters.submitted++;
-      return id;
-    }
-    if (detailOf(rest).detail === "conflict") {
-      throw new KeyConflictError(
-        `Cannot submit to ${service}: the key ${
-          JSON.stringify(key)
-        } was used before, with another service or body`,
-        { endpoint: brokerEndpoint },
-      );
-    }
-    throw new PrivateerError(
-      "UNSUPPORTED",
-      `Titanic answered a submit to ${service} with ${status}`,
-      {
-        outcome: status === 200 ? "unknown" : "rejected",
-        endpoint: brokerEndpoint,
-      },
-    );
-  }
-
-  /** Asks once. Undefined when there is no reply yet, `held` whether Titanic has waited for it. */
-  async function look(
-    id: RequestId,
-    patience: number,
-    options: QuestionOptions,
-  ): Promise<{ readonly reply: Message | undefined; readonly held: boolean }> {
-    const { status, rest } = await conversation.ask({
-      put: (kind) =>
-        kind === "native"
-          ? { service: nativeServices.wait, body: encodeNativeQuestion({ id, owner, patience }) }
-          : { service: tspServices.reply, body: encodeId(id) },
-      repeatable: () => true,
-      patience,
-    }, options);
-    const endpoint = brokerEndpoint;
-    switch (status) {
-      case 200:
-        if (rest.length === 0) break;
-        counters.replies++;
-        return { reply: new Message(rest), held: false };
-      case 300:
-        counters.pending++;
-        return { reply: undefined, held: detailOf(rest).detail === "held" };
-      case 400:
-        throw new RequestUnknownError(`Titanic knows no request ${id}`, { endpoint });
-      case 500:
-        throw new DeadLetterError(
-          `Titanic has given up the request ${id}: ${detailOf(rest).text}`,
-          { endpoint },
-        );
-      default:
-        status satisfies never;
-    }
-    throw new PrivateerError("UNSUPPORTED", `Titanic answered 200 without a reply to ${id}`, {
-      endpoint,
-    });
-  }
-
   async function waitFor(
     id: RequestId,
     options: WaitOptions,
@@ -301,7 +202,7 @@ export function titanicClient(
     const once = bounds({ timeout: options.timeout, retries: 0 }, signal);
     for (let pause = firstPause;; pause = Math.min(lastPause, pause * 2)) {
       try {
-        const { reply, held } = await look(id, patience, once);
+        const { reply, held } = await requests.look(id, patience, once);
         if (reply !== undefined) return reply;
         if (held) {
           pause = firstPause / 2;
@@ -315,28 +216,10 @@ export function titanicClient(
     }
   }
 
-  async function forget(
-    id: RequestId,
-    options: RequestOptions,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { status } = await conversation.ask({
-      put: (kind) =>
-        kind === "native"
-          ? {
-            service: nativeServices.forget,
-            body: encodeNativeQuestion({ id, owner, patience: 0 }),
-          }
-          : { service: tspServices.close, body: encodeId(id) },
-      repeatable: () => true,
-    }, bounds(options, signal));
-    if (status === 200) counters.closed++;
-  }
-
   function forgetBehind(id: RequestId): void {
     calls.behind(async (signal) => {
       try {
-        await forget(id, {}, signal);
+        await requests.forget(id, bounds({}, signal));
       } catch (error) {
         observe({ type: "closeFailed", id, error });
       }
@@ -350,7 +233,8 @@ export function titanicClient(
     options: SubmitOptions = {},
   ): Promise<Message> {
     return calls.run(options.signal, async (signal) => {
-      const id = await submitOnce(service, like, options, signal, crypto.randomUUID());
+      const key = crypto.randomUUID();
+      const id = await requests.submit(service, like, options, bounds(options, signal), key);
       try {
         const reply = await waitFor(id, options, signal);
         forgetBehind(id);
@@ -364,12 +248,15 @@ export function titanicClient(
 
   return Object.assign(call, {
     submit: async (service: string, like: MessageLike, options: SubmitOptions = {}) =>
-      await calls.run(options.signal, (signal) => submitOnce(service, like, options, signal)),
+      await calls.run(
+        options.signal,
+        (signal) => requests.submit(service, like, options, bounds(options, signal)),
+      ),
     reply: async (id: RequestId, options: RequestOptions = {}) => {
       checkId(id);
       return await calls.run(
         options.signal,
-        async (signal) => (await look(id, 0, bounds(options, signal))).reply,
+        async (signal) => (await requests.look(id, 0, bounds(options, signal))).reply,
       );
     },
     wait: async (id: RequestId, options: WaitOptions = {}) => {
@@ -384,32 +271,9 @@ export function titanicClient(
     close: async (id?: RequestId, options: RequestOptions = {}) => {
       if (id === undefined) return await calls.close();
       checkId(id);
-      await calls.run(options.signal, (signal) => forget(id, options, signal));
+      await calls.run(options.signal, (signal) => requests.forget(id, bounds(options, signal)));
     },
-    stats: () => ({ ...counters, inFlight: calls.inFlight }),
+    stats: () => ({ ...requests.counters, attemptsFailed, inFlight: calls.inFlight }),
     [Symbol.asyncDispose]: () => calls.close(),
   });
-}
-
-function checkId(id: RequestId): void {
-  if (isId(id)) return;
-  throw new TypeError(
-    `Cannot use the id ${
-      JSON.stringify(id)
-    }: expected 32 hexadecimal digits, as submit() returns them`,
-  );
-}
-
-function checkKey(key: string): string {
-  if (key === "") throw new TypeError("Cannot use the key: it is empty");
-  return checkText("key", key);
-}
-
-function checkText(name: string, text: string): string {
-  if (typeof text === "string" && encoder.encode(text).byteLength <= maxTextBytes) return text;
-  throw new TypeError(
-    `Cannot use the ${name} ${
-      JSON.stringify(text)
-    }: expected a string of at most ${maxTextBytes} bytes`,
-  );
 }
