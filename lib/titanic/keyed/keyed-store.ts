@@ -56,6 +56,7 @@ export class KeyedStore implements TitanicStore {
   #ending: Promise<void> = Promise.resolve();
   #reopening: ReturnType<typeof setTimeout> | undefined;
   #reopenAfter = firstReopening;
+  #broken = false;
   #closing: Promise<void> | undefined;
 
   constructor(seam: KeyedStoreSeam, options: StoreOptions = {}) {
@@ -214,6 +215,8 @@ export class KeyedStore implements TitanicStore {
         sweep.start();
         clearTimeout(this.#reopening);
         this.#reopenAfter = firstReopening;
+        if (this.#broken) this.#observe({ type: "reopened" });
+        this.#broken = false;
         // What was waited for may have come to its end in the batch that failed.
         void this.#waiters.review((id) => isOver(session, id));
         return session;
@@ -230,6 +233,7 @@ export class KeyedStore implements TitanicStore {
   /** Gives a session up whose map failed. */
   #end(session: Session, sweep: Sweep | undefined, error: Error): void {
     this.#session = undefined;
+    this.#broken = true;
     this.#ending = (async () => {
       await sweep?.stop();
       await session.close().catch(() => {});
@@ -242,11 +246,7 @@ export class KeyedStore implements TitanicStore {
     if (this.#closing !== undefined) return;
     clearTimeout(this.#reopening);
     this.#reopening = setTimeout(
-      () =>
-        void this.#opened().then(
-          () => this.#observe({ type: "reopened" }),
-          () => this.#reopenLater(),
-        ),
+      () => void this.#opened().catch(() => this.#reopenLater()),
       this.#reopenAfter,
     );
     this.#reopenAfter = Math.min(longestReopening, this.#reopenAfter * 2);
