@@ -39,7 +39,7 @@ test(`kill -9 of Titanic, ${rounds} times under load, loses nothing, mixes nothi
     let over = false;
 
     /** Submits under one key until it is acknowledged. */
-    async function submitted(key: string): Promise<RequestId> {
+    const submitted = async (key: string): Promise<RequestId> => {
       for (;;) {
         attempts++;
         try {
@@ -48,9 +48,9 @@ test(`kill -9 of Titanic, ${rounds} times under load, loses nothing, mixes nothi
           if (!(error instanceof PrivateerError)) throw error;
         }
       }
-    }
+    };
 
-    async function client(name: number): Promise<void> {
+    const client = async (name: number): Promise<void> => {
       for (let number = 0; !over; number++) {
         const key = `${name}-${number}`;
         const id = await submitted(key);
@@ -59,16 +59,16 @@ test(`kill -9 of Titanic, ${rounds} times under load, loses nothing, mixes nothi
         // Some are read while Titanic is killed, most at the end.
         if (number % 10 === 0) await check(key, id);
       }
-    }
+    };
 
-    async function check(key: string, id: RequestId): Promise<void> {
+    const check = async (key: string, id: RequestId): Promise<void> => {
       try {
         const reply = (await request.wait(id)).text();
         if (reply !== `re:${key}`) faults.push(`${key} was answered with ${reply}`);
       } catch (error) {
         faults.push(`${key} is lost: ${error}`);
       }
-    }
+    };
 
     const load = Promise.all(Array.from({ length: clients }, (_, name) => client(name)));
     for (; killed < rounds; killed++) {
