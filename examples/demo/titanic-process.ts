@@ -3,7 +3,7 @@ import process from "node:process";
 import { levelStore } from "../../lib/titanic/level-store.ts";
 import { majordomoBroker, majordomoWorker, titanic, worker, zmtp } from "../../mod.ts";
 
-const [role, endpoint = "", directory = ""] = process.argv.slice(2);
+const [role = "", endpoint = "", directory = ""] = process.argv.slice(2);
 const heartbeat = { interval: 200, liveness: 3 };
 /** The broker is away for a second at a time, so whoever misses it looks often. */
 const transport = zmtp({ maxReconnectInterval: 300 });
@@ -14,20 +14,19 @@ const dismissed = new Promise<void>((resolve) => {
   if (!process.connected) resolve();
 });
 
-switch (role) {
-  case "broker": {
+/** What each of them does until it is dismissed. */
+const roles: Readonly<Record<string, () => Promise<void>>> = {
+  broker: async () => {
     await using _broker = await majordomoBroker(endpoint, { heartbeat });
     await dismissed;
-    break;
-  }
-  case "titanic": {
+  },
+  titanic: async () => {
     await using store = await levelStore(directory);
     const absence = { max: 500 };
     await using _titanic = await titanic(endpoint, { store, heartbeat, absence, transport });
     await dismissed;
-    break;
-  }
-  case "worker": {
+  },
+  worker: async () => {
     const backoff = { max: 500 };
     const jobs = majordomoWorker(endpoint, "upper", {
       concurrency: 4,
@@ -40,5 +39,6 @@ switch (role) {
       await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 15));
       return request.text().toUpperCase();
     }, { concurrency: 4 })(jobs);
-  }
-}
+  },
+};
+await roles[role]?.();

@@ -256,7 +256,11 @@ test("the dispatcher keeps its bounds and ends idle, in whatever order things ha
           case "release":
             over(effect.claim);
             return step({ type: "released", claim: effect.claim, outcome: "pending" });
+          case "cancel":
+          case "report":
+            return;
           default:
+            effect satisfies never;
         }
       };
       const over = (claim: Claim) => {
