@@ -274,7 +274,7 @@ export function conformance(name: string, subject: Subject): void {
 
   test("a request that waits for its delay dies when its life is over", async () => {
     await using store = await open();
-    const { id } = await store.accept(request({ timeToLive: 30 }));
+    const { id } = await store.accept(request({ timeToLive: 500 }));
     const [claim] = await claimAll(store) as [Claim];
     await store.release(claim, { delay: 60_000, error: "busy" });
     await store.settled(id, never);
