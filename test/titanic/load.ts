@@ -15,7 +15,7 @@ export function start(name: string, ...args: readonly string[]): Child {
 /** Clients that submit without pause, and remember what was acknowledged and what was read. */
 export class Load implements AsyncDisposable {
   /** Every acknowledged request: its id by its key, which is its body as well. */
-  readonly acknowledged = new Map<string, RequestId>();
+  readonly acknowledged: Map<string, RequestId> = new Map();
   readonly faults: string[] = [];
   submits: number = 0;
   readonly #replies = new Map<RequestId, string>();

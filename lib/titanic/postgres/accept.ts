@@ -1,8 +1,16 @@
 import { escapeName } from "../names.ts";
-import type { Acceptance } from "../store.ts";
+import type { Acceptance, NewRequest, RequestId } from "../store.ts";
 import type { Database } from "./database.ts";
-import { fromUuid, type Incoming } from "./postgres-store.ts";
+import { fromUuid } from "./parts.ts";
 import type { Statements } from "./statements.ts";
+
+/** A request that is about to be stored. */
+export interface Incoming {
+  readonly id: RequestId;
+  readonly request: NewRequest;
+  readonly body: Uint8Array;
+  readonly fingerprint: string | undefined;
+}
 
 /** Stores requests in one transaction, except those whose key is known. */
 export async function acceptAll(

@@ -1,11 +1,10 @@
 import { ClosedError, StoreError } from "../../errors.ts";
-import { byteLengthOf, type Frames } from "../../message.ts";
+import type { Frames } from "../../message.ts";
 import { decodeBody, encodeBody } from "../body.ts";
 import { fingerprint } from "../crc.ts";
 import { StoreClock } from "../keyed/clock.ts";
 import { escapeName, unescapeName } from "../names.ts";
 import { parseRequestId } from "../request-id.ts";
-import type { StoreEvent } from "../store-options.ts";
 import type {
   Acceptance,
   Claim,
@@ -19,42 +18,14 @@ import type {
   StoreStats,
   TitanicStore,
 } from "../store.ts";
-import { acceptAll } from "./accept.ts";
+import { acceptAll, type Incoming } from "./accept.ts";
 import { Batcher } from "./batcher.ts";
-import type { Database } from "./database.ts";
+import { completeAll, type Completion } from "./complete.ts";
+import { deadLetters, sweep } from "./ends.ts";
 import { News } from "./news.ts";
+import { fromUuid, type PostgresStoreParts } from "./parts.ts";
 import * as statements from "./statements.ts";
 
-/** What a {@linkcode PostgresStore} is made of; every option has its value. */
-export interface PostgresStoreParts {
-  readonly database: Database;
-  /** The schema's name, quoted. */
-  readonly schema: string;
-  readonly channel: string;
-  readonly durability: TitanicStore["durability"];
-  readonly retention: number;
-  readonly keyRetention: number;
-  readonly poll: number;
-  readonly lanes: number;
-  readonly observe: (event: StoreEvent) => void;
-}
-
-/** A request that is about to be stored. */
-export interface Incoming {
-  readonly id: RequestId;
-  readonly request: NewRequest;
-  readonly body: Uint8Array;
-  readonly fingerprint: string | undefined;
-}
-
-interface Completion {
-  readonly id: RequestId;
-  readonly token: string;
-  readonly body: Uint8Array;
-}
-
-/** How many dead letters are read at once. */
-const lettersChunk = 16;
 const [most, mostBytes] = [500, 4 * 1024 * 1024];
 
 /** A store in a database that several processes share. */
@@ -86,7 +57,7 @@ export class PostgresStore implements TitanicStore {
       most,
       mostBytes,
       bytesOf: ({ body }: Completion) => body.byteLength,
-      run: (inputs) => this.#completeAll(inputs),
+      run: (inputs) => completeAll(parts, this.#sql, inputs),
     });
     this.#news = new News({
       database,
@@ -97,7 +68,7 @@ export class PostgresStore implements TitanicStore {
           .map((row) => ({ ...row, service: unescapeName(row.service) })),
       over: async (ids) =>
         (await database.query<{ readonly id: string }>(this.#sql.over, [ids])).map(fromUuid),
-      sweep: () => this.#sweep(),
+      sweep: () => sweep(parts, this.#sql, (id) => this.#news.settle(id)),
       looked: (error) => this.#looked(error),
     });
   }
@@ -175,25 +146,6 @@ export class PostgresStore implements TitanicStore {
     return outcome;
   }
 
-  async #completeAll(
-    inputs: readonly Completion[],
-  ): Promise<readonly ("stored" | "already" | "fenced")[]> {
-    const { database, retention } = this.#parts;
-    const rows = await database.query<{ readonly id: string; readonly outcome: string }>(
-      this.#sql.complete,
-      [
-        inputs.map(({ id }) => id),
-        inputs.map(({ token }) => token),
-        inputs.map(({ body }) => body),
-        retention,
-      ],
-    );
-    const outcomes = new Map(rows.map((row) => [fromUuid(row), row.outcome]));
-    return inputs.map(({ id }) =>
-      (outcomes.get(id) ?? "fenced") as "stored" | "already" | "fenced"
-    );
-  }
-
   async release(
     { id, token }: ClaimReference,
     { delay, error, dead = false, unsent = false }: Release,
@@ -251,24 +203,8 @@ export class PostgresStore implements TitanicStore {
   }
 
   async *deadLetters(): AsyncIterable<DeadLetter> {
-    let after: readonly [number, string] = [0, "-1"];
-    for (;;) {
-      this.#check();
-      const rows = await this.#parts.database.query<statements.LetterRow>(
-        this.#sql.deadLetters,
-        [after[0], after[1], lettersChunk],
-      );
-      for (const row of rows) {
-        const id = fromUuid(row);
-        const { attempts, error } = row;
-        const body = decodeBody(id, row.body) ?? [];
-        const [service, owner] = [unescapeName(row.service), unescapeName(row.owner)];
-        yield { id, service, body, owner, attempts, error: error ?? "" };
-      }
-      const last = rows[rows.length - 1];
-      if (last === undefined || rows.length < lettersChunk) return;
-      after = [last.died, last.sequence];
-    }
+    this.#check();
+    yield* deadLetters(this.#parts.database, this.#sql);
   }
 
   async retry(id: RequestId): Promise<boolean> {
@@ -322,14 +258,6 @@ export class PostgresStore implements TitanicStore {
     await this.#parts.database.query(this.#sql.bury, [id, this.#parts.retention]);
   }
 
-  async #sweep(): Promise<void> {
-    const { database, retention, keyRetention } = this.#parts;
-    const dead = await database.query<{ readonly id: string }>(this.#sql.expire, [retention]);
-    for (const row of dead) this.#news.settle(fromUuid(row));
-    await database.query(this.#sql.forget, [keyRetention]);
-    await database.query(this.#sql.forgetKeys, []);
-  }
-
   #looked(error: unknown): void {
     if (this.#closing !== undefined || (error !== undefined) === this.#failed) return;
     this.#failed = error !== undefined;
@@ -337,11 +265,6 @@ export class PostgresStore implements TitanicStore {
       error === undefined ? { type: "reopened" } : { type: "failed", error: error as Error },
     );
   }
-}
-
-/** PostgreSQL writes a UUID with hyphens, in lower case. */
-export function fromUuid({ id }: { readonly id: string }): RequestId {
-  return id.replaceAll("-", "").toUpperCase();
 }
 
 /** Text as PostgreSQL takes it, which has no NUL. */

@@ -127,11 +127,11 @@ export function statementsFor(schema: string): Statements {
           error = null, until = now() + ${milliseconds("$4")}
         from input join locked using (id, token)
         where request.id = input.id and locked.state = 'p' and locked.leased
-        returning request.id
+        returning request.id, request.token
       )
-      select id, 'stored' as outcome from stored
+      select id, token, 'stored' as outcome from stored
       union all
-      select id, 'already' from input join locked using (id, token) where locked.state = 'r'`,
+      select id, token, 'already' from input join locked using (id, token) where locked.state = 'r'`,
     release: `
       update ${requests} set
         state = case when over then 'd' else 'p' end::"char",

@@ -149,6 +149,21 @@ export function conformance(name: string, subject: Subject): void {
     assert.equal(await replyTexts(store, first.id), ["right"]);
   });
 
+  test("of concurrent completions one is stored: no stale one, none twice", async () => {
+    await using store = await open();
+    await store.accept(request());
+    const [stale] = await claimAll(store, { lease: 1 }) as [Claim];
+    const claim = await claimOne(store);
+    const outcomes = await Promise.all([
+      store.complete(stale, body("stale")),
+      store.complete(claim, body("right")),
+      store.complete(stale, body("stale")),
+      store.complete(claim, body("twice")),
+    ]);
+    assert.equal(outcomes, ["fenced", "stored", "fenced", "already"]);
+    assert.equal(await replyTexts(store, claim.id), ["right"]);
+  });
+
   test("a lease that ended still completes when nobody else claimed", async () => {
     await using store = await open();
     await store.accept(request());
@@ -259,7 +274,7 @@ export function conformance(name: string, subject: Subject): void {
 
   test("a request that waits for its delay dies when its life is over", async () => {
     await using store = await open();
-    const { id } = await store.accept(request({ timeToLive: 30 }));
+    const { id } = await store.accept(request({ timeToLive: 500 }));
     const [claim] = await claimAll(store) as [Claim];
     await store.release(claim, { delay: 60_000, error: "busy" });
     await store.settled(id, never);

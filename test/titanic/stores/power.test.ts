@@ -73,18 +73,11 @@ class Model {
   #highest = 0n;
 
   async run(command: Command): Promise<void> {
-    switch (command.do) {
-      case "accept":
-        return await this.#accept(command.service, command.key);
-      case "claim":
-        return await this.#claim(command.service, command.limit);
-      case "power":
-        return await this.#power(command.luck);
-      default: {
-        const one = this.#known[command.which % Math.max(1, this.#known.length)];
-        if (one !== undefined) await this.#change(one, command.do);
-      }
-    }
+    if (command.do === "accept") return await this.#accept(command.service, command.key);
+    if (command.do === "claim") return await this.#claim(command.service, command.limit);
+    if (command.do === "power") return await this.#power(command.luck);
+    const one = this.#known[command.which % Math.max(1, this.#known.length)];
+    if (one !== undefined) await this.#change(one, command.do);
   }
 
   async #accept(service: string, key: string | undefined): Promise<void> {
