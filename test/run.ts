@@ -12,14 +12,10 @@ const usage = `npm test -- [--fast] [--runtime node|deno|bun] [WORD ...]
   --runtime R  node (default); deno and bun leave out what needs the native addon or child processes
   WORD         only files whose path contains one of the words`;
 
-<<<<<<< HEAD
-const longSuites = /simulation|conformance|package|demo|bench|interop|zeromq|examples|kill/;
-const nodeOnly = /simulation|package|bench|interop|zeromq|libzmq|kill/;
-=======
 const longSuites =
-  /simulation|conformance|package|demo|bench|interop|zeromq|examples|level-process|postgres|power/;
-const nodeOnly = /simulation|package|bench|interop|zeromq|libzmq|level-process|postgres-outage/;
->>>>>>> titanic-stores
+  /simulation|conformance|package|demo|bench|interop|zeromq|examples|level-process|postgres|power|kill/;
+const nodeOnly =
+  /simulation|package|bench|interop|zeromq|libzmq|level-process|postgres-outage|kill/;
 const commands: Record<string, readonly string[]> = {
   node: [process.execPath, "--expose-gc", "--import", "tsx"],
   deno: [

@@ -1,4 +1,5 @@
 import { Followers } from "../followers.ts";
+import type { Job } from "../jobs.ts";
 import type { Frames } from "../message.ts";
 import { decodeNativeQuestion, decodeNativeSubmission, encodeDetail } from "./protocol/native.ts";
 import { decodeId, decodeSubmission, encodeAnswer, encodeId, type Status } from "./protocol/tsp.ts";
@@ -35,8 +36,8 @@ export interface ServicesStats {
   readonly waiting: number;
 }
 
-/** The answer to a client, or the store's error, which becomes 500. */
-type Service = (body: Frames, signal: AbortSignal) => Promise<Frames>;
+/** The answer to a client, or the store's error, which becomes 500. A job's signal is made when it is asked for. */
+export type Service = (body: Frames, job: Pick<Job, "signal">) => Promise<Frames>;
 
 /** What Titanic says to its clients: 9/TSP's three services, and three for this library's own clients. */
 export class Services {
@@ -106,7 +107,7 @@ export class Services {
   };
 
   /** titanic.wait: the same for its owner, held back for as long as is asked while there is no reply. */
-  readonly wait: Service = async (frames, signal) => {
+  readonly wait: Service = async (frames, job) => {
     const question = decodeNativeQuestion(frames);
     if (question === undefined) return this.#malformed();
     const { store, canHold, waits } = this.#options;
@@ -116,7 +117,7 @@ export class Services {
     if (
       state.state === "pending" && patience > 0 && canHold() && this.#counters.waiting < waits
     ) {
-      held = await this.#hold(id, patience, signal);
+      held = await this.#hold(id, patience, job.signal);
       state = await store.reply(id, owner);
     }
     if (state.state === "dead") return encodeDetail(500, "dead", state.error);

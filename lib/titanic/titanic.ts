@@ -9,7 +9,7 @@ import type { DispatchStats } from "./machine/effects.ts";
 import { type TitanicOptions, titanicSettings } from "./options.ts";
 import { nativeServices } from "./protocol/native.ts";
 import { encodeAnswer, tspServices } from "./protocol/tsp.ts";
-import { Services, type ServicesStats } from "./services.ts";
+import { type Service, Services, type ServicesStats } from "./services.ts";
 import type { DeadLetter, RequestId } from "./store.ts";
 
 /** What a {@linkcode Titanic} has done and holds, since it was opened. */
@@ -172,7 +172,7 @@ export async function titanic(brokerEndpoint: string, options: TitanicOptions): 
 
   function open(
     service: string,
-    answer: (body: Frames, signal: AbortSignal) => Promise<Frames>,
+    answer: Service,
     most = concurrency,
     registered = () => {},
   ): Jobs {
@@ -195,7 +195,7 @@ export async function titanic(brokerEndpoint: string, options: TitanicOptions): 
   async function serve(
     service: string,
     jobs: Jobs,
-    answer: (body: Frames, signal: AbortSignal) => Promise<Frames>,
+    answer: Service,
   ): Promise<void> {
     try {
       for await (const job of jobs) void handle(service, job, answer);
@@ -209,7 +209,7 @@ export async function titanic(brokerEndpoint: string, options: TitanicOptions): 
   async function handle(
     service: string,
     job: Job,
-    answer: (body: Frames, signal: AbortSignal) => Promise<Frames>,
+    answer: Service,
   ): Promise<void> {
     const size = job.message.byteLength;
     let frames: Frames = encodeAnswer(500);
@@ -219,7 +219,7 @@ export async function titanic(brokerEndpoint: string, options: TitanicOptions): 
     } else {
       bytes += size;
       try {
-        frames = await answer(job.message.frames, job.signal);
+        frames = await answer(job.message.frames, job);
       } catch (error) {
         storeFailed(service, error);
       }
