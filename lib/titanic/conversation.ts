@@ -1,4 +1,3 @@
-import pRetry from "p-retry";
 import {
   BacklogFullError,
   NoReplyError,
@@ -11,6 +10,7 @@ import { type Frames, Message } from "../message.ts";
 import { lookUp } from "./lookup.ts";
 import { detailOf, nativeServices } from "./protocol/native.ts";
 import { type Answer, decodeAnswer, tspServices } from "./protocol/tsp.ts";
+import { retrying } from "./retrying.ts";
 
 /** Which Titanic is at the other end: this library's, or any that speaks 9/TSP. */
 export type TitanicKind = "native" | "strict";
@@ -84,7 +84,7 @@ export class Conversation {
       }
     };
     try {
-      return await pRetry(once, {
+      return await retrying(once, {
         retries,
         minTimeout: backoff.initial,
         maxTimeout: backoff.max,

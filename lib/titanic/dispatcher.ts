@@ -1,4 +1,3 @@
-import pRetry from "p-retry";
 import { Alarm } from "../alarm.ts";
 import { Gate } from "../gate.ts";
 import type { MajordomoClient } from "../majordomo/mod.ts";
@@ -7,6 +6,7 @@ import { failureOf } from "./failure.ts";
 import { lookUp } from "./lookup.ts";
 import { DispatchMachine, type DispatchPolicy } from "./machine/dispatcher.ts";
 import type { DispatchEvent, DispatchInput, DispatchStats } from "./machine/effects.ts";
+import { retrying } from "./retrying.ts";
 import type { Claim, TitanicStore } from "./store.ts";
 
 /** What the dispatch of stored requests needs. */
@@ -74,7 +74,7 @@ export class Dispatcher {
       }
     };
     try {
-      return await pRetry(attempt, {
+      return await retrying(attempt, {
         ...storeBackoff,
         retries: Infinity,
         signal,
