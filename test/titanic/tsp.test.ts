@@ -497,8 +497,8 @@ for (const { name, transport: open, anywhere } of subjects) {
     await closing;
     await titanic.device.closed;
     assert.equal(await titanic.store.stats(), { pending: 1, leased: 0, replied: 0, dead: 0 });
-    await jobs.close();
     taken[0]?.drop();
+    await jobs.close();
     await ended;
   });
 
@@ -515,8 +515,8 @@ for (const { name, transport: open, anywhere } of subjects) {
     controller.abort(new Error("enough"));
     await titanic.device.closed;
     assert.equal(await titanic.store.stats(), { pending: 1, leased: 1, replied: 0, dead: 0 });
-    await jobs.close();
     taken[0]?.drop();
+    await jobs.close();
     await ended;
   });
 }
