@@ -280,16 +280,24 @@ for (const { name, transport: open, anywhere } of subjects) {
 
   over("closes gracefully: what is in flight has its time, then rejects", async (open) => {
     await using titanic = await open();
-    titanic.work("echo", (message) => message);
-    const request = clientOf(titanic, { drain: 50 });
-    const soon = request("echo", "x");
-    const never = rejection(request("never", "x"));
-    const closing = request.close();
+    let proceed = () => {};
+    const closing = new Promise<void>((resolve) => proceed = resolve);
+    titanic.work("echo", async (message) => {
+      await closing;
+      return message;
+    });
+    const patient = clientOf(titanic);
+    const soon = patient("echo", "x");
+    await until(() => titanic.device.stats().calls === 1, "it is called");
+    const closed = patient.close();
+    assert.instance(await rejection(patient.submit("echo", "x")), ClosedError);
+    proceed();
     assert.is((await soon).text(), "x");
-    const error = await never;
-    assert.instance(error, ClosedError);
-    await closing;
-    assert.instance(await rejection(request.submit("echo", "x")), ClosedError);
+    await closed;
+    const hasty = clientOf(titanic, { drain: 1 });
+    const never = rejection(hasty("never", "x"));
+    await hasty.close();
+    assert.instance(await never, ClosedError);
   });
 
   over("bounds its calls", async (open) => {
