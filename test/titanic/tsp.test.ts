@@ -208,7 +208,7 @@ for (const { name, transport: open, anywhere } of subjects) {
     });
     for (let i = 0; i < 8; i++) await submitted(titanic, "slow", `${i}`);
     for (let i = 0; i < 50; i++) await submitted(titanic, `absent-${i % 5}`, `${i}`);
-    await until(() => hanging.length === 4, "all room is taken by the slow service");
+    await until(() => hanging.length >= 4, "all room is taken by the slow service");
     titanic.work("quick", (request) => request);
     const ids = [];
     for (let i = 0; i < 30; i++) ids.push(await submitted(titanic, "quick", `${i}`));
