@@ -19,7 +19,9 @@ export function claim(session: Session, options: ClaimOptions): Promise<readonly
       more = keys.length === limit;
       const held: (() => void)[] = [];
       try {
-        for (const key of keys) held.push(await session.locks.acquire(parseQueueKey(key).id));
+        // A loss of power can have left a request in two places.
+        const ids = new Set(keys.map((key) => parseQueueKey(key).id));
+        for (const id of ids) held.push(await session.locks.acquire(id));
         claims.push(...await take(session, options, keys));
       } finally {
         for (const release of held) release();
@@ -40,6 +42,7 @@ async function take(
   const claims: Claim[] = [];
   const granted: [RequestId, Lease][] = [];
   const over: RequestId[] = [];
+  const seen = new Set<RequestId>();
   const writes: Write[] = [];
   const now = clock.now();
   const until = now + Math.ceil(lease);
@@ -49,6 +52,8 @@ async function take(
     writes.push({ key: queued, value: undefined });
     if (bytes === undefined) return; // it was closed while it waited for its delay
     const id = ids[at] as RequestId;
+    if (seen.has(id)) return;
+    seen.add(id);
     const queuedEntry = decodeQueueEntry(queued, entry);
     const record = decodeRequest(id, bytes);
     if (record === undefined) {
@@ -58,8 +63,9 @@ async function take(
       return;
     }
     if (record.state !== "pending") return;
+    // A place that an undone batch left behind.
     const before = leases.get(id);
-    if (before !== undefined && before.until > now) return; // a place that an undone batch left behind
+    if (before !== undefined && before.until > now) return;
     const reason = givenUp(record, queuedEntry.attempts, attempts, now);
     if (reason !== undefined) {
       const error = withCause(reason, queuedEntry.error);

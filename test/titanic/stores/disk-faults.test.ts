@@ -141,6 +141,22 @@ test("a damaged idempotency key accepts nothing under it", async () => {
   assert.is((await store.accept(request({ key: "l" }))).outcome, "accepted");
 });
 
+test("a request that a loss of power left in two places has one lease", async () => {
+  const disk = new SimulatedDisk();
+  await using before = disk.store();
+  const { id } = await before.accept(request());
+  const [claim] = await claimAll(before) as [Claim];
+  await before.release(claim, { delay: 0, error: "x" });
+  const survivors = [false, true]; // the claim did not, its release did
+  disk.cutPower(() => survivors.shift() as boolean);
+  await using store = disk.store();
+  await store.open();
+  assert.is((await disk.keys("q/")).length, 2);
+  assert.equal((await claimAll(store, { limit: 1 })).map((one) => one.id), [id]);
+  assert.equal(await claimAll(store, { limit: 1 }), []);
+  assert.is((await disk.keys("q/")).length, 1);
+});
+
 test("nothing stays behind of what is over", async () => {
   const disk = new SimulatedDisk();
   await using store = disk.store({ keyRetention: 1 });

@@ -63,7 +63,7 @@ const commands = fc.array(
       }),
     },
   ) as fc.Arbitrary<Command>,
-  { maxLength: 40 },
+  { maxLength: 60, size: "max" },
 );
 
 class Model {
