@@ -16,6 +16,8 @@ export {
   type PrivateerErrorDetails,
   RequestFailedError,
   ServiceUnknownError,
+  StoreError,
+  type StoreErrorCode,
   TransportError,
   type TransportErrorCode,
 } from "./lib/errors.ts";
@@ -122,6 +124,42 @@ export {
   type SimplePirateWorkerEvent,
   type SimplePirateWorkerOptions,
 } from "./lib/simple-pirate/mod.ts";
+
+export {
+  type Acceptance,
+  type Claim,
+  type ClaimOptions,
+  type ClaimReference,
+  type DeadLetter,
+  DeadLetterError,
+  type DispatchEvent,
+  type DispatchStats,
+  KeyConflictError,
+  memoryStore,
+  type NewRequest,
+  type Release,
+  type RequestId,
+  type RequestState,
+  RequestUnknownError,
+  type ServicesStats,
+  type StoreEvent,
+  type StoreOptions,
+  type StoreStats,
+  type SubmitOptions,
+  type Titanic,
+  titanic,
+  type TitanicClient,
+  titanicClient,
+  type TitanicClientEvent,
+  type TitanicClientOptions,
+  type TitanicClientStats,
+  type TitanicEvent,
+  type TitanicOptions,
+  type TitanicServiceOptions,
+  type TitanicStats,
+  type TitanicStore,
+  type WaitOptions,
+} from "./lib/titanic/mod.ts";
 
 export { memory } from "./lib/transport/memory/mod.ts";
 export type { Endpoint } from "./lib/transport/endpoint.ts";

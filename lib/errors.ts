@@ -8,8 +8,12 @@
  * - `MESSAGE_TOO_LARGE`: the message is over the bound ({@linkcode MessageTooLargeError}).
  * - `CLOSED`: the client, job or device was closed ({@linkcode ClosedError}).
  * - `UNSUPPORTED`: this pattern or peer cannot do that.
+ * - `REQUEST_UNKNOWN`, `DEAD_LETTER`, `KEY_CONFLICT`: what Titanic says of a request
+ *   ({@linkcode RequestUnknownError}, {@linkcode DeadLetterError}, {@linkcode KeyConflictError}).
  * - `ADDRESS_IN_USE`, `ADDRESS_UNAVAILABLE`, `ACCESS_DENIED`, `SCHEME_UNSUPPORTED`,
  *   `TRANSPORT_UNAVAILABLE`, `TRANSPORT_FAILED`: from the transport ({@linkcode TransportError}).
+ * - `STORE_LOCKED`, `STORE_FULL`, `STORE_ACCESS_DENIED`, `STORE_CORRUPT`, `STORE_UNAVAILABLE`,
+ *   `STORE_FAILED`: from where Titanic keeps its requests ({@linkcode StoreError}).
  */
 export type PrivateerErrorCode =
   | "NO_REPLY"
@@ -19,7 +23,11 @@ export type PrivateerErrorCode =
   | "MESSAGE_TOO_LARGE"
   | "CLOSED"
   | "UNSUPPORTED"
-  | TransportErrorCode;
+  | "REQUEST_UNKNOWN"
+  | "DEAD_LETTER"
+  | "KEY_CONFLICT"
+  | TransportErrorCode
+  | StoreErrorCode;
 
 /** The codes of a {@linkcode TransportError}. */
 export type TransportErrorCode =
@@ -29,6 +37,24 @@ export type TransportErrorCode =
   | "SCHEME_UNSUPPORTED"
   | "TRANSPORT_UNAVAILABLE"
   | "TRANSPORT_FAILED";
+
+/**
+ * The codes of a {@linkcode StoreError}:
+ *
+ * - `STORE_LOCKED`: another process, or this one, has it open.
+ * - `STORE_FULL`: the disk is full, or a quota met.
+ * - `STORE_ACCESS_DENIED`: the directory or the database may not be read or written.
+ * - `STORE_CORRUPT`: a record, or the whole store, is not what was written.
+ * - `STORE_UNAVAILABLE`: the package is not installed, or the database cannot be reached.
+ * - `STORE_FAILED`: anything else.
+ */
+export type StoreErrorCode =
+  | "STORE_LOCKED"
+  | "STORE_FULL"
+  | "STORE_ACCESS_DENIED"
+  | "STORE_CORRUPT"
+  | "STORE_UNAVAILABLE"
+  | "STORE_FAILED";
 
 /**
  * What is known of a request that failed: `rejected`, it certainly never ran; `unknown`, it may have
@@ -198,6 +224,20 @@ export class TransportError extends PrivateerError {
    * @param details The endpoint; the system's own error as `cause`.
    */
   constructor(code: TransportErrorCode, message: string, details?: PrivateerErrorDetails) {
+    super(code, message, details);
+  }
+}
+
+/** Requests could not be kept or read. With outcome `unknown`, what was to be stored may yet be found there. */
+export class StoreError extends PrivateerError {
+  /**
+   * Makes the error.
+   *
+   * @param code Which failure this is.
+   * @param message What could not be done, and why.
+   * @param details Where the store is, as `endpoint`; the outcome; the system's own error as `cause`.
+   */
+  constructor(code: StoreErrorCode, message: string, details?: PrivateerErrorDetails) {
     super(code, message, details);
   }
 }

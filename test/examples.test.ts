@@ -32,6 +32,7 @@ const endings: Readonly<Record<string, RegExp>> = {
   "lazy-pirate.ts": /^hello, world$/m,
   "paranoid-pirate.ts": /^hello, from the other worker$/m,
   "majordomo.ts": /^AHOY LAND\n1\n2\n3\ntrue false$/m,
+  "titanic.ts": /^true\nundefined\nAHOY\nLAND WATER\n3 replies were stored$/m,
   "simple-pirate.ts": /^request 9 by the (loop|function)$/m,
 };
 
@@ -64,6 +65,16 @@ onNode("npm run demo -- binary-star ends with a summary that adds up", () => {
   assert.ok(figure("sent") > 0 && figure("killed") > 0, stdout);
   assert.is(figure("answered") + figure("failed"), figure("sent"), stdout);
   assert.is(figure("failed"), 0, stdout);
+});
+
+onNode("npm run demo -- titanic ends with a summary that adds up", () => {
+  const stdout = printed("examples/demo/main.ts", "titanic");
+  const figure = (name: string) => Number(new RegExp(`^${name} +(\\d+)`, "m").exec(stdout)?.[1]);
+  assert.ok(figure("sent") > 0, stdout);
+  assert.is(figure("acknowledged"), figure("sent"), stdout);
+  assert.is(figure("answered"), figure("sent"), stdout);
+  assert.is(figure("lost"), 0, stdout);
+  assert.ok(figure("killed") > 0, stdout);
 });
 
 onNode("the demo refuses a name that it does not know", () => {

@@ -12,8 +12,10 @@ const usage = `npm test -- [--fast] [--runtime node|deno|bun] [WORD ...]
   --runtime R  node (default); deno and bun leave out what needs the native addon or child processes
   WORD         only files whose path contains one of the words`;
 
-const longSuites = /simulation|conformance|package|demo|bench|interop|zeromq|examples/;
-const nodeOnly = /simulation|package|bench|interop|zeromq|libzmq/;
+const longSuites =
+  /simulation|conformance|package|demo|bench|interop|zeromq|examples|level-process|postgres|power|kill/;
+const nodeOnly =
+  /simulation|package|bench|interop|zeromq|libzmq|level-process|postgres-outage|kill/;
 const commands: Record<string, readonly string[]> = {
   node: [process.execPath, "--expose-gc", "--import", "tsx"],
   deno: [
@@ -27,6 +29,7 @@ const commands: Record<string, readonly string[]> = {
     "--allow-env",
     "--allow-run",
     "--allow-sys",
+    "--allow-ffi",
     "--v8-flags=--expose-gc",
   ],
   bun: ["npx", "-y", "bun@1.4.5", "run"],

@@ -5,12 +5,14 @@ import process from "node:process";
 import { freelanceDemo } from "./freelance.ts";
 import { binaryStar } from "./binary-star.ts";
 import { simplePirate } from "./simple-pirate.ts";
+import { titanic } from "./titanic.ts";
 
 /** Each ends by itself and says whether every request was answered. */
 const demos: Readonly<Record<string, () => Promise<boolean>>> = {
   "freelance": freelanceDemo,
   "simple-pirate": simplePirate,
   "binary-star": binaryStar,
+  "titanic": titanic,
 };
 
 const [name = "simple-pirate"] = process.argv.slice(2);

@@ -20,11 +20,17 @@ python3 peers.py bs-server ROLE FRONT BIND PEER MS   Binary Star server with the
                                             prefixed with "re:"; prints its states, and "fatal" before it ends
 python3 peers.py bs-client PRIMARY BACKUP N MS SETTLE   Binary Star client: REQ, N requests, a new socket to the
                                             other server after MS without a reply and a pause of SETTLE
+python3 peers.py ti-client ENDPOINT SERVICE N   9/TSP client: submits N requests, asks for each reply until it is there,
+                                            reads it twice, closes it, and finds it gone
+python3 peers.py ti-server ENDPOINT         9/TSP server that keeps requests in memory, calls one after another, and
+                                            says text behind its status codes
 
 Each prints "bound ENDPOINT ..." or "ok ..." when there is something to say.
 """
 import sys
+import threading
 import time
+import uuid
 import zmq
 
 context = zmq.Context()
@@ -467,6 +473,92 @@ def bs_client(primary, backup, count, ms, settle):
     say("ok", count, switched)
 
 
+def md_call(socket, service, *body):
+    """One request of MDP/Client 0.1 over a REQ socket."""
+    socket.send_multipart([b"MDPC01", service, *body])
+    frames = socket.recv_multipart()
+    assert frames[:2] == [b"MDPC01", service], frames
+    return frames[2:]
+
+
+def ti_client(endpoint, service, count):
+    socket = context.socket(zmq.REQ)
+    socket.setsockopt(zmq.RCVTIMEO, 10000)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.connect(endpoint)
+    ids = []
+    for number in range(int(count)):
+        status, *rest = md_call(socket, b"titanic.request", service.encode(), b"%d" % number, b"", b"tail")
+        # The whole frame is compared, as the Guide's client does.
+        assert status == b"200" and len(rest) == 1 and len(rest[0]) == 32, (status, rest)
+        ids.append(rest[0])
+    for number, id in enumerate(ids):
+        for _ in range(2):
+            reply = md_call(socket, b"titanic.reply", id)
+            while reply == [b"300"]:
+                time.sleep(0.005)
+                reply = md_call(socket, b"titanic.reply", id)
+            assert reply == [b"200", b"re:%d" % number, b"", b"tail"], reply
+        for _ in range(2):
+            assert md_call(socket, b"titanic.close", id) == [b"200"]
+        assert md_call(socket, b"titanic.reply", id) == [b"400"]
+    say("ok", count)
+
+
+def ti_server(endpoint):
+    pending, replies = {}, {}
+
+    def store(body):
+        id = uuid.uuid4().hex.encode()
+        pending[id] = body
+        return [b"200 OK", id]
+
+    def reply(body):
+        if body[0] in replies:
+            return [b"200 OK"] + replies[body[0]]
+        return [b"300 Pending" if body[0] in pending else b"400 Unknown"]
+
+    def close(body):
+        pending.pop(body[0], None)
+        replies.pop(body[0], None)
+        return [b"200 OK"]
+
+    def dispatch():
+        socket = context.socket(zmq.REQ)
+        socket.connect(endpoint)
+        while True:
+            for id, (service, *body) in list(pending.items()):
+                if md_call(socket, b"mmi.service", service) == [b"200"]:
+                    replies[id] = md_call(socket, service, *body)
+                    pending.pop(id, None)
+            time.sleep(0.01)
+
+    services = {b"titanic.request": store, b"titanic.reply": reply, b"titanic.close": close}
+    poller = zmq.Poller()
+    answers = {}
+    commands, head = COMMANDS["0.1"], worker_head("0.1")
+    for name, answer in services.items():
+        socket = context.socket(zmq.DEALER)
+        socket.connect(endpoint)
+        socket.send_multipart(head + [commands["ready"], name])
+        poller.register(socket, zmq.POLLIN)
+        answers[socket] = answer
+    threading.Thread(target=dispatch, daemon=True).start()
+    say("ready")
+    while True:
+        readable = dict(poller.poll(50))
+        for socket, answer in answers.items():
+            if socket not in readable:
+                socket.send_multipart(head + [commands["heartbeat"]])
+                continue
+            frames = socket.recv_multipart()
+            command, rest = frames[2], frames[3:]
+            if command == commands["request"]:
+                socket.send_multipart(head + [commands["final"], rest[0], b""] + answer(rest[2:]))
+            else:
+                assert command == commands["heartbeat"], frames
+
+
 roles = {
     "fl-server": fl_server,
     "fl-client": fl_client,
@@ -474,6 +566,8 @@ roles = {
     "fl2-client": fl2_client,
     "bs-server": bs_server,
     "bs-client": bs_client,
+    "ti-client": ti_client,
+    "ti-server": ti_server,
     "md-worker": md_worker,
     "md-client": md_client,
     "md-broker": md_broker,

@@ -44,6 +44,11 @@ export class Child implements AsyncDisposable {
     return this.#lines.shift() as string;
   }
 
+  /** The lines that it has printed and nobody has read. */
+  rest(): string[] {
+    return this.#lines.splice(0);
+  }
+
   /** Ends it as a crash would, and waits until it is gone. */
   async kill(): Promise<void> {
     this.process.kill("SIGKILL");
