@@ -146,15 +146,17 @@ test("a request that a loss of power left in two places has one lease", async ()
   await using before = disk.store();
   const { id } = await before.accept(request());
   const [claim] = await claimAll(before) as [Claim];
-  await before.release(claim, { delay: 0, error: "x" });
+  await before.release(claim, { delay: 5, error: "x" });
   const survivors = [false, true]; // the claim did not, its release did
   disk.cutPower(() => survivors.shift() as boolean);
   await using store = disk.store();
   await store.open();
   assert.is((await disk.keys("q/")).length, 2);
   assert.equal((await claimAll(store, { limit: 1 })).map((one) => one.id), [id]);
-  assert.equal(await claimAll(store, { limit: 1 }), []);
-  assert.is((await disk.keys("q/")).length, 1);
+  while ((await disk.keys("q/")).length > 1) {
+    assert.equal(await claimAll(store, { limit: 1 }), []);
+  }
+  assert.is((await store.stats()).leased, 1);
 });
 
 test("nothing stays behind of what is over", async () => {
