@@ -67,6 +67,9 @@ export class PostgresServer implements AsyncDisposable {
       { ...this.#user, stdio: ["ignore", "ignore", "pipe"], cwd: this.#folder },
     );
     this.#process = child;
+    const end = () => child.kill("SIGQUIT"); // it never outlives its test, however that ends
+    process.on("exit", end);
+    child.on("close", () => process.off("exit", end));
     let said = "";
     await new Promise<void>((resolve, reject) => {
       child.stderr?.on("data", (chunk) => {

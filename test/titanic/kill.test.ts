@@ -9,7 +9,7 @@ import { postgresStore } from "../../lib/titanic/postgres-store.ts";
 import type { Child } from "../interop/processes.ts";
 import { script } from "../interop/processes.ts";
 import { Load, start } from "./load.ts";
-import { postgresPrograms, PostgresServer } from "./postgres-server.ts";
+import { postgresPrograms, PostgresServer } from "../postgres-server.ts";
 
 /** How many times Titanic is killed: `TITANIC_KILLS=200 npm test -- titanic/kill`. */
 const rounds = Number(process.env["TITANIC_KILLS"] ?? 20);

@@ -3,7 +3,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { postgresStore } from "../../../lib/titanic/postgres-store.ts";
 import { StoreError } from "../../../mod.ts";
-import { postgresPrograms, PostgresServer } from "../postgres-server.ts";
+import { postgresPrograms, PostgresServer } from "../../postgres-server.ts";
 import { body, claimAll, claimOne, never, request, texts } from "./conformance.ts";
 
 async function rejection(promise: Promise<unknown>): Promise<StoreError> {

@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import { postgresStore } from "../../../lib/titanic/postgres-store.ts";
-import { postgresPrograms, PostgresServer } from "../postgres-server.ts";
+import { postgresPrograms, PostgresServer } from "../../postgres-server.ts";
 import { conformance } from "./conformance.ts";
 
 if (postgresPrograms === undefined) {
