@@ -6,6 +6,8 @@ import { observer } from "../observe.ts";
 import { checkEndpoint, duration } from "../options.ts";
 import { defaultTransport } from "../transport/default.ts";
 import type { PubSocket, SubSocket } from "../transport/transport.ts";
+import { leaseName, oneOf } from "./checks.ts";
+import { newCounters } from "./counters.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { type PairEffect, type PairInput, PairMachine } from "./machine/pair.ts";
 import type { BinaryStarOptions, BinaryStarStats } from "./options.ts";
@@ -31,16 +33,7 @@ export class Pair {
   readonly #machine: PairMachine;
   readonly #keeper: LeaseKeeper | undefined;
   readonly #alarm = new Alarm(() => this.#step({ type: "tick" }));
-  readonly #counters = {
-    changes: 0,
-    activations: 0,
-    statesReceived: 0,
-    malformed: 0,
-    votes: 0,
-    dualActive: 0,
-    sameRole: 0,
-    leasesLost: 0,
-  };
+  readonly #counters = newCounters();
   /** What runs while this side is active. */
   readonly #runs = new Set<Promise<unknown>>();
   #activity: (Activity & { readonly controller: AbortController }) | undefined;
@@ -220,7 +213,8 @@ export class Pair {
         this.#counters.dualActive++;
         return this.#observe({ type: "dualActive" });
       case "redial":
-        return void this.#redial();
+        // What fails now is tried again with the next one.
+        return void this.#redial().catch(() => {});
       case "peerSilent":
       case "peerHeard":
         return this.#observe({ type: effect.type });
@@ -303,17 +297,4 @@ export class Pair {
     await Promise.race([promise, enough]);
     clearTimeout(timer);
   }
-}
-
-function oneOf(name: string, value: unknown, choices: readonly string[]): void {
-  if (typeof value === "string" && choices.includes(value)) return;
-  const list = choices.map((choice) => JSON.stringify(choice)).join(" or ");
-  throw new TypeError(`Cannot use ${name}: expected ${list}, got ${JSON.stringify(value)}`);
-}
-
-function leaseName(name: unknown): string {
-  if (typeof name === "string" && name !== "") return name;
-  throw new TypeError(
-    `Cannot use lease.name: expected a text that is not empty, got ${JSON.stringify(name)}`,
-  );
 }

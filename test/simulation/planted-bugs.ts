@@ -379,14 +379,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     breaks: ["I16"],
   },
   {
-    name: "of two passive servers none serves (B2)",
-    file: "lib/binary-star/machine/table.ts",
-    correct: '    peerPassive: "active",\n    request: "passive",',
-    wrong: '    peerPassive: "passive",\n    request: "passive",',
-    scenario: "binary-star",
-    breaks: ["I16"],
-  },
-  {
     name: "a lease is used to the end and a little more, without a margin",
     file: "lib/binary-star/lease-keeper.ts",
     correct: "duration * (1 - unused)",
