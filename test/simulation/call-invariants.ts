@@ -1,4 +1,11 @@
-import { BacklogFullError, ClosedError, NoReplyError, PrivateerError } from "../../lib/errors.ts";
+import {
+  BacklogFullError,
+  ClosedError,
+  NoReplyError,
+  PrivateerError,
+  RequestFailedError,
+  ServiceUnknownError,
+} from "../../lib/errors.ts";
 import type { Frames } from "../../lib/message.ts";
 import { type Call, describe, type Journal } from "./journal.ts";
 import { callOf, encodeBody, isReplyTo } from "./requests.ts";
@@ -50,7 +57,7 @@ export function checkSettled(
   }
   if (result === undefined) return;
   if ("reply" in result) checkReply(journal, call);
-  else checkError(journal, call, result.error, circumstances);
+  else if ("error" in result) checkError(journal, call, result.error, circumstances);
 }
 
 /** Whether a call in flight has this signal. */
@@ -88,8 +95,11 @@ function checkError(journal: Journal, call: Call, error: unknown, { closed, life
   if (call.abortedAt !== undefined) return;
   if (life.aborted && error === life.reason) return;
   if (error instanceof NoReplyError) {
-    const { attempts, outcome } = error;
-    if (attempts !== call.sends || attempts !== call.retries + 1) {
+    const { attempts = 0, outcome } = error;
+    const fits = call.verdicts === true
+      ? call.sends <= attempts && attempts <= call.retries + 1
+      : attempts === call.sends && attempts === call.retries + 1;
+    if (!fits) {
       journal.violate(
         "I3",
         `${
@@ -102,6 +112,14 @@ function checkError(journal: Journal, call: Call, error: unknown, { closed, life
     }
   } else if (error instanceof ClosedError) {
     if (!closed) journal.violate("I1", `${name(call)} is refused by a client that is open`);
+  } else if (call.verdicts === true && error instanceof RequestFailedError) {
+    if (!journal.runs.some((run) => run.call === call.id)) {
+      journal.violate("I5", `${name(call)} fails in its handler, and never ran`);
+    }
+  } else if (call.verdicts === true && error instanceof ServiceUnknownError) {
+    if (error.outcome === undefined) {
+      journal.violate("I15", `${name(call)} does not say if it may have run`);
+    }
   } else if (!(error instanceof BacklogFullError)) {
     const what = error instanceof PrivateerError ? error.code : "an error without a code";
     journal.violate("I15", `${name(call)} fails with ${what}: ${describe(error)}`);
@@ -114,7 +132,7 @@ export function checkCalls(journal: Journal, dispatches: number): void {
   for (const run of journal.runs) runs.set(run.call, (runs.get(run.call) ?? 0) + 1);
   for (const call of journal.calls.values()) {
     const count = runs.get(call.id) ?? 0;
-    const allowed = call.sends * dispatches;
+    const allowed = call.sends * (call.dispatches ?? dispatches);
     if (count > allowed) {
       journal.violate("I3", `${name(call)} ran ${count} times, with ${call.sends} sends`);
     }

@@ -1,5 +1,9 @@
+import type { RequestOptions } from "../../lib/client.ts";
 import { lazyPirate, type LazyPirateClient } from "../../lib/lazy-pirate/mod.ts";
+import type { Frames } from "../../lib/message.ts";
+import type { Transport } from "../../lib/transport/transport.ts";
 import { checkSettled, noteSend } from "./call-invariants.ts";
+import type { Call } from "./journal.ts";
 import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
 import { encodeBody } from "./requests.ts";
@@ -13,23 +17,71 @@ import {
 
 const backoff = { initial: 20, max: 200 };
 
+/** How a workload opens its client. */
+export interface OpenOptions {
+  readonly timeout: number;
+  readonly retries: number;
+  readonly backlog: number;
+  readonly backoff: typeof backoff;
+  readonly transport: Transport;
+  readonly signal: AbortSignal;
+}
+
+/** A client that a workload plays. */
+export interface PlayedClient {
+  stats(): { readonly inFlight: number };
+  close(): Promise<void>;
+}
+
+/** One call that is to be made of a client. */
+export interface Question<C extends PlayedClient> {
+  /** What the journal is to know of it. */
+  readonly facts: Pick<Call, "dispatches" | "verdicts">;
+  /** How many milliseconds longer than its attempts and pauses it may take. */
+  readonly extra: number;
+  ask(client: C, body: Frames, options: RequestOptions): Promise<NonNullable<Call["result"]>>;
+}
+
+/** A pattern's client, as a workload plays it. */
+export interface ClientSubject<C extends PlayedClient> {
+  open(options: OpenOptions, random: Random): C;
+  /** Whether what is sent is a caller's request. */
+  isRequest(frames: Frames): boolean;
+  /** Draws whom to ask, and how. */
+  draw(random: Random, probe: boolean): Question<C>;
+}
+
+/** Lazy Pirate clients of an endpoint. */
+function lazyPirates(endpoint: string): ClientSubject<LazyPirateClient> {
+  const question: Question<LazyPirateClient> = {
+    facts: {},
+    extra: 0,
+    ask: async (client, body, options) => ({ reply: await client(body, options) }),
+  };
+  return {
+    open: (options) => lazyPirate(endpoint, options),
+    isRequest: () => true,
+    draw: () => question,
+  };
+}
+
 /** A process that opens a client and calls it, and perhaps closes it and opens another. */
-export class ClientWorkload {
+export class ClientWorkload<C extends PlayedClient = LazyPirateClient> {
   readonly #stage: Stage;
   readonly #process: Process;
-  readonly #endpoint: string;
+  readonly #subject: ClientSubject<C>;
   readonly #random: Random;
-  #client: LazyPirateClient;
+  #client: C;
   #life: WatchedController;
   #closed = false;
   /** A signal that several calls have. */
   #sharing: AbortController = new AbortController();
   #shared: WatchedSignal;
 
-  constructor(stage: Stage, process: Process, endpoint: string) {
+  constructor(stage: Stage, process: Process, subject: ClientSubject<C>) {
     this.#stage = stage;
     this.#process = process;
-    this.#endpoint = endpoint;
+    this.#subject = subject;
     this.#random = randomOf(stage, process);
     this.#shared = this.#watch(this.#sharing.signal);
     [this.#client, this.#life] = this.#open();
@@ -37,17 +89,24 @@ export class ClientWorkload {
     this.#schedule();
   }
 
-  #open(): [LazyPirateClient, WatchedController] {
+  /** A process whose client is a Lazy Pirate. */
+  static lazy(stage: Stage, process: Process, endpoint: string): ClientWorkload {
+    return new ClientWorkload(stage, process, lazyPirates(endpoint));
+  }
+
+  #open(): [C, WatchedController] {
     const { journal, settings } = this.#stage;
     const life = watchedController();
     journal.lives.push({ signal: life, process: this.#process, ended: false });
     const transport = transportOf(this.#stage, this.#process, {
-      dealt: (frames) => noteSend(journal, frames),
+      dealt: (frames) => {
+        if (this.#subject.isRequest(frames)) noteSend(journal, frames);
+      },
     });
     const { timeout, retries, backlog } = settings;
     const options = { timeout, retries, backlog, backoff, transport, signal: life.signal };
     this.#closed = false;
-    return [lazyPirate(this.#endpoint, options), life];
+    return [this.#subject.open(options, this.#random), life];
   }
 
   #schedule(): void {
@@ -101,7 +160,8 @@ export class ClientWorkload {
     const payload = new Uint8Array(random.integer(0, 40) * medium.grain);
     const first = random.integer(0, 255);
     for (let at = 0; at < payload.length; at++) payload[at] = first + at;
-    const deadline = world.now + longest(timeout, retries);
+    const question = this.#subject.draw(random, probe);
+    const deadline = world.now + longest(timeout, retries) + question.extra;
     const call = journal.start({
       process: this.#process,
       payload,
@@ -110,6 +170,7 @@ export class ClientWorkload {
       signal,
       deadline,
       probe,
+      ...question.facts,
     });
     const abort = (): void => controller.abort(drawReason(random));
     if (plan === "before") {
@@ -122,8 +183,7 @@ export class ClientWorkload {
     const bounds = own || probe ? { timeout, retries } : {};
     const options = { ...bounds, signal: signal?.signal };
     try {
-      const reply = await this.#client(encodeBody(call.id, payload), options);
-      call.result = { reply };
+      call.result = await question.ask(this.#client, encodeBody(call.id, payload), options);
     } catch (error) {
       call.result = { error };
     }

@@ -2,6 +2,7 @@ import { PrivateerError } from "../../lib/errors.ts";
 import type { Job, Jobs } from "../../lib/jobs.ts";
 import type { MessageLike } from "../../lib/message.ts";
 import { worker } from "../../lib/worker.ts";
+import { closeWithin } from "./bounded-close.ts";
 import { describe } from "./journal.ts";
 import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
@@ -79,16 +80,13 @@ export class JobWorkload {
   }
 
   async #end(how: "close" | "abort"): Promise<void> {
-    const { world, journal, settings } = this.#stage;
-    const startedAt = world.now;
+    const { world, settings } = this.#stage;
     world.note(how);
     if (how === "abort") this.#life?.abort(new Error("the jobs' life is over"));
-    await this.#jobs?.close();
+    const jobs = this.#jobs;
+    if (jobs === undefined) return;
     const most = how === "abort" ? 0 : settings.drain + settings.linger + 2;
-    const took = world.now - startedAt;
-    if (took > most && !this.#process.disturbed) {
-      journal.violate("I16", `the ${how} of ${this.#process.host} took ${took} ms, not ${most}`);
-    }
+    await closeWithin(this.#stage, this.#process, how, most, () => jobs.close());
   }
 
   async #consume(jobs: Jobs): Promise<void> {

@@ -16,13 +16,22 @@ export interface Call {
   readonly deadline: number;
   /** Made after the healing: it has to succeed. */
   readonly probe: boolean;
+  /** How often one send may run; undefined: as often as the scenario says. */
+  readonly dispatches?: number | undefined;
+  /** Whether others than the client may end it before its attempts are used up. */
+  readonly verdicts?: boolean | undefined;
   /** How often the client handed it to its transport. */
   sends: number;
   /** Whether its signal had fired when the client was called. */
   abortedFirst: boolean;
   abortedAt: number | undefined;
   settledAt: number | undefined;
-  result: { readonly reply: Message } | { readonly error: unknown } | undefined;
+  result:
+    | { readonly reply: Message }
+    | { readonly error: unknown }
+    /** Its caller has left the loop over its parts. */
+    | { readonly left: true }
+    | undefined;
 }
 
 /** One handling of a request. */

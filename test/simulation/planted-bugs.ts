@@ -262,4 +262,17 @@ export const plantedBugs: readonly PlantedBug[] = [
     scenario: "paranoid-pirate",
     breaks: ["I16"],
   },
+  {
+    name: "a close waits on when its drain's timer fires early",
+    file: "lib/pirate/queue.ts",
+    correct: `        let waited = drain === 0;
+        const timer = setTimeout(() => {
+          waited = true;`,
+    wrong: `        let waited = drain === 0;
+        const endsAt = performance.now() + drain;
+        const timer = setTimeout(() => {
+          waited = performance.now() >= endsAt;`,
+    scenario: "simple-pirate",
+    breaks: ["I16"],
+  },
 ];

@@ -20,6 +20,8 @@ export class World {
   uncaught: (error: unknown) => void = (error) => {
     throw error;
   };
+  /** How many milliseconds too early the next timer fires, less than one: real ones do, by performance.now(). */
+  earliness: () => number = () => 0;
   #current: Process | undefined;
   #sequence = 0;
 

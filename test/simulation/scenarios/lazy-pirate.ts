@@ -33,7 +33,7 @@ function cast(stage: Stage): Cast {
   for (const name of names) {
     world.define(
       name,
-      (process) => clients.set(name, new ClientWorkload(stage, process, endpoint)),
+      (process) => clients.set(name, ClientWorkload.lazy(stage, process, endpoint)),
     );
   }
 
@@ -75,7 +75,7 @@ function watched(jobs: Jobs, model: () => ServerModel | undefined): Jobs {
 }
 
 /** Makes a client ask once more. */
-export function clientProbe(stage: Stage, name: string, client: ClientWorkload | undefined): void {
+export function clientProbe(stage: Stage, name: string, client: { call(probe: boolean): Promise<void> } | undefined): void {
   const { world } = stage;
   const process = world.processes.get(name);
   if (process !== undefined) {
