@@ -133,7 +133,8 @@ export function majordomoWorker(
   /** What the present connection has no room for yet, and the end of it. */
   let unsent: Frames[] = [];
   let flushing: Promise<void> = Promise.resolve();
-  const closing = new Set<Promise<void>>();
+  /** Earlier sockets, whose last messages leave. */
+  const closing = new Set<DealerSocket>();
   const desk = new JobDesk({
     signal,
     drain,
@@ -141,11 +142,12 @@ export function majordomoWorker(
     closing: () => step({ type: "close" }),
     release: async (aborted) => {
       await opening;
-      if (aborted) unsent = [];
       step({ type: "end" });
-      await within(linger, flushing);
+      if (aborted) unsent = [];
+      else await within(linger, flushing);
       alarm.stop();
-      await Promise.all([...closing, socket?.close(aborted ? 0 : linger)]);
+      if (socket !== undefined) closing.add(socket);
+      await Promise.all(Array.from(closing, (one) => one.close(aborted ? 0 : linger)));
     },
   });
   if (!desk.closed) open();
@@ -202,11 +204,11 @@ export function majordomoWorker(
           jobs.delete(effect.job);
           break;
         case "close": {
-          if (socket === undefined) break;
+          const old = socket;
+          if (old === undefined) break;
           unsent = [];
-          const closed = socket.close(linger);
-          closing.add(closed);
-          void closed.then(() => closing.delete(closed));
+          closing.add(old);
+          void old.close(linger).then(() => closing.delete(old));
           socket = undefined;
           break;
         }

@@ -84,7 +84,16 @@ export class World {
     batched = false,
   ): SimulationEvent {
     const sequence = ++this.#sequence;
-    const event = { at, sequence, process, label, run, batched, cancelled: false };
+    // What ought to have happened already happens now.
+    const event = {
+      at: Math.max(at, this.now),
+      sequence,
+      process,
+      label,
+      run,
+      batched,
+      cancelled: false,
+    };
     this.#queue.push(event);
     return event;
   }

@@ -75,7 +75,11 @@ function watched(jobs: Jobs, model: () => ServerModel | undefined): Jobs {
 }
 
 /** Makes a client ask once more. */
-export function clientProbe(stage: Stage, name: string, client: { call(probe: boolean): Promise<void> } | undefined): void {
+export function clientProbe(
+  stage: Stage,
+  name: string,
+  client: { call(probe: boolean): Promise<void> } | undefined,
+): void {
   const { world } = stage;
   const process = world.processes.get(name);
   if (process !== undefined) {

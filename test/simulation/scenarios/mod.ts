@@ -1,11 +1,11 @@
 import type { Scenario } from "../stage.ts";
 import { lazyPirateScenario } from "./lazy-pirate.ts";
+import { majordomoScenario } from "./majordomo.ts";
 import { paranoidPirateScenario } from "./paranoid-pirate.ts";
 import { simplePirateScenario } from "./simple-pirate.ts";
 
 /** Every scenario, by its name. */
 export const scenarios: ReadonlyMap<string, Scenario> = new Map(
-  [lazyPirateScenario, simplePirateScenario, paranoidPirateScenario].map((
-    scenario,
-  ) => [scenario.name, scenario]),
+  [lazyPirateScenario, simplePirateScenario, paranoidPirateScenario, majordomoScenario]
+    .map((scenario) => [scenario.name, scenario]),
 );
