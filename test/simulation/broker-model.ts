@@ -111,10 +111,17 @@ export class BrokerModel implements RouterTap {
   /** The broker reports something. */
   observed(event: { readonly type: string }): void {
     const told = event as MajordomoBrokerEvent;
-    this.#advance();
-    if (told.type === "workerJoined") this.#joined(told.worker, told.service);
-    if (told.type === "workerLeft") this.#workerLeft(told);
-    if (told.type === "requestDropped") this.#dropped(told);
+    switch (told.type) {
+      case "workerJoined":
+        this.#advance();
+        return this.#joined(told.worker, told.service);
+      case "workerLeft":
+        this.#advance();
+        return this.#workerLeft(told);
+      case "requestDropped":
+        this.#advance();
+        return this.#dropped(told);
+    }
   }
 
   /** Ends what callers do not wait for any more, and what no worker came for: this is what a broker does first. */
@@ -194,9 +201,10 @@ export class BrokerModel implements RouterTap {
     }
     const service = this.#serviceOf(name);
     const takesParts = message.dialect !== "0.1";
+    const { streams } = message;
     const request: RequestModel = {
-      ...{ call, client: peer, number, takesParts, service, arrivedAt: now, dueAt },
-      ...{ attempts: 0, over: false, worker: undefined, job: undefined },
+      ...{ call, client: peer, number, takesParts, streams, service, arrivedAt: now, dueAt },
+      ...{ attempts: 0, begun: false, over: false, worker: undefined, job: undefined },
     };
     this.#counts.requests++;
     this.#requests.add(request);
@@ -299,6 +307,7 @@ export class BrokerModel implements RouterTap {
     if (message.type === "partial") {
       if (!over && request.takesParts) {
         this.#speech.owe({ to, what: "partial", number, body: message.body });
+        request.begun = request.streams;
       }
       return;
     }
@@ -334,7 +343,10 @@ export class BrokerModel implements RouterTap {
     const { delivery, attempts } = request.service.rules;
     request.worker = undefined;
     if (request.over) return void this.#requests.delete(request);
-    if (request.attempts >= attempts || (delivery === "atMostOnce" && request.attempts > 0)) {
+    if (
+      request.begun || request.attempts >= attempts ||
+      (delivery === "atMostOnce" && request.attempts > 0)
+    ) {
       this.#fail(request);
     } else request.service.putBack(request);
   }

@@ -33,6 +33,9 @@ export class Job implements Due {
   readonly arrivedAt: number;
   body: Frames;
   readonly bytes: number;
+  /** Whether its caller takes parts of the reply, and whether it has been sent any. */
+  readonly streams: boolean;
+  begun = false;
   /** When its caller gives up. */
   dueAt: number;
   /** How many workers have been sent it. */
@@ -54,6 +57,7 @@ export class Job implements Due {
       readonly dialect: Dialect;
       readonly envelope: Frames;
       readonly call: CallId;
+      readonly streams: boolean;
       readonly body: Frames;
     },
     bytes: number,
@@ -66,6 +70,7 @@ export class Job implements Due {
     this.dialect = request.dialect;
     this.envelope = request.envelope;
     this.call = request.call;
+    this.streams = request.streams;
     this.body = request.body;
     this.bytes = bytes;
     this.arrivedAt = now;

@@ -123,6 +123,7 @@ export class Requests {
         : encodeReply(dialect, job.envelope, job.service.name, final, body),
     );
     if (final) this.#end(job);
+    else job.begun = true;
   }
 
   /** Ends a request without a reply; a client that speaks P1 is told. */
