@@ -166,8 +166,14 @@ export class BrokerModel implements RouterTap {
       }
       return;
     }
-    if (message.type === "ready") return void this.#offers.set(peer, message);
     const worker = this.#workers.get(peer);
+    if (message.type === "ready") {
+      this.#offers.set(peer, message);
+      const isReserved = decoder.decode(message.service).startsWith("mmi.");
+      const isSecond = worker !== undefined && worker.heardAt + this.#ttl > now;
+      if ((isSecond || isReserved) && !this.#speech.isRefused(peer)) this.#refuse(peer);
+      return;
+    }
     // One that has expired is unregistered before anything that it says is heard.
     if (message.type === "malformed" || worker === undefined) return;
     if (worker.heardAt + this.#ttl <= now) return;
@@ -302,7 +308,7 @@ export class BrokerModel implements RouterTap {
 
   #answered(worker: WorkerModel, message: Extract<ToBroker, { readonly job: number }>): void {
     const request = worker.held.get(message.job);
-    if (request === undefined) return;
+    if (request === undefined) return this.#refuse(worker.peer);
     const { client: to, number, over } = request;
     if (message.type === "partial") {
       if (!over && request.takesParts) {
@@ -328,6 +334,11 @@ export class BrokerModel implements RouterTap {
       this.#lost(request);
     }
     worker.service.free(worker);
+  }
+
+  /** It said what it must not. */
+  #refuse(to: Peer): void {
+    this.#speech.owe({ to, what: "disconnect", number: undefined });
   }
 
   /** The request ends without a reply, and a caller that speaks P1 is told. */

@@ -282,14 +282,14 @@ export const plantedBugs: readonly PlantedBug[] = [
       "  heard(worker: Worker, now: number): void {\n    this.#heard.renew(worker.heard, now);",
     wrong: "  heard(worker: Worker, now: number): void {\n    worker.heard.at = now;",
     scenario: "majordomo",
-    breaks: ["I10"],
+    breaks: ["I2", "I10"],
   },
   {
-    name: "the request of an expired worker goes to one that has expired too (M2)",
-    file: "lib/majordomo/machine/workers.ts",
-    correct: `      worker.service.ready.remove(worker.ready);
-      expired.push(worker);`,
-    wrong: "      expired.push(worker);",
+    name: "a request goes to a worker that is overdue when it comes (M2)",
+    file: "lib/majordomo/machine/broker.ts",
+    correct: "    if (this.#workers.deadline <= now) this.#workers.expire(now);",
+    wrong:
+      '    if (input.type === "tick" && this.#workers.deadline <= now) this.#workers.expire(now);',
     scenario: "majordomo",
     breaks: ["I10"],
   },
@@ -315,7 +315,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     correct: "    if (worker === undefined) {\n      if (command.type",
     wrong: "    if (worker!.service === undefined) {\n      if (command.type",
     scenario: "majordomo",
-    breaks: ["I15"],
+    breaks: ["I15", "I16"],
   },
   {
     name: "a READY without a service crashes the broker (M6)",
@@ -323,17 +323,17 @@ export const plantedBugs: readonly PlantedBug[] = [
     correct: "      if (!isServiceName(service)) return badWorker;\n",
     wrong: '      if (!isServiceName(service)) throw new TypeError("no service");\n',
     scenario: "majordomo",
-    breaks: ["I15"],
+    breaks: ["I15", "I16"],
   },
   {
     name: "a reply that nobody asked for makes its worker ready (M7)",
     file: "lib/majordomo/machine/workers.ts",
     correct: '    this.#output.replyDropped("unsolicited");\n    this.refuse(worker.peer',
     wrong: `    this.#output.replyDropped("unsolicited");
-    if (worker.ready.chain !== undefined) return worker.service.ready.renew(worker.ready, 0);
+    if (worker.ready.chain === undefined) return worker.service.ready.append(worker.ready);
     this.refuse(worker.peer`,
     scenario: "majordomo",
-    breaks: ["I12"],
+    breaks: ["I10"],
   },
   {
     name: "the broker does not tell a worker that its caller has given up",
@@ -377,7 +377,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     correct: "} else if (job.begun && job.streams) {",
     wrong: "} else if (job.begun && job.streams && false) {",
     scenario: "majordomo",
-    breaks: ["I2", "I13", "I1"],
+    breaks: ["I1", "I2", "I11", "I13"],
   },
   {
     name: "a part that comes between two attempts is lost",
@@ -393,7 +393,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     correct: 'if (job.attempts > 0 && delivery === "atMostOnce") {',
     wrong: 'if (job.attempts > 1 && delivery === "atMostOnce") {',
     scenario: "majordomo",
-    breaks: ["I1", "I3", "I13"],
+    breaks: ["I1", "I3", "I11", "I13"],
   },
   {
     name: "a retry runs again instead of joining its request",

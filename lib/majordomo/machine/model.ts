@@ -43,6 +43,8 @@ export class Job implements Due {
   /** Whether nobody waits for it any more: it had its reply, will have none, or its caller is gone. */
   over = false;
   worker: Worker | undefined;
+  /** When its worker was sent it. */
+  dispatchedAt = 0;
   /** As the worker was sent it. */
   frames: Frames | undefined;
   /** Its place among its client's waiting requests, and among all of its service, by arrival. */

@@ -63,6 +63,7 @@ export class Requests {
     if (dueAt !== Infinity) this.#callers.add(job);
     this.#output.counters.requests++;
     service.counters.requests++;
+    service.requests.add(now);
     return job;
   }
 

@@ -152,6 +152,8 @@ export class Workers {
     if (!final) return;
     this.#output.counters.replies++;
     worker.service.counters.replies++;
+    worker.service.replies.add(now);
+    worker.service.ran.add(now - job.dispatchedAt);
     this.#dispatcher.release(worker, job, now);
   }
 
