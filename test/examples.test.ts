@@ -47,10 +47,10 @@ for (const file of readdirSync("examples").filter((name) => name.endsWith(".ts")
 // The demo's processes talk over Node's own channel.
 const onNode = runner[0] === "--import" ? test : test.skip;
 
-for (const demo of ["simple-pirate", "freelance"]) {
-  onNode(`npm run demo -- ${demo} ends with a summary that adds up`, () => {
-    const stdout = printed("examples/demo/main.ts", demo);
-    const figure = (name: string) => Number(new RegExp(`^${name} +(\\d+)`, "m").exec(stdout)?.[1]);
+for (const name of ["simple-pirate", "majordomo", "freelance"]) {
+  onNode(`npm run demo -- ${name} ends with a summary that adds up`, () => {
+    const stdout = printed("examples/demo/main.ts", name);
+    const figure = (what: string) => Number(new RegExp(`^${what} +(\\d+)`, "m").exec(stdout)?.[1]);
     assert.ok(figure("sent") > 0, stdout);
     assert.is(figure("answered"), figure("sent"), stdout);
     assert.is(figure("lost"), 0, stdout);
@@ -80,7 +80,7 @@ onNode("npm run demo -- titanic ends with a summary that adds up", () => {
 onNode("the demo refuses a name that it does not know", () => {
   const { status, stderr } = run("examples/demo/main.ts", "nonsense");
   assert.is(status, 2);
-  assert.match(stderr, /no demo "nonsense"/);
+  assert.match(stderr, /no demo "nonsense". There are: simple-pirate, majordomo/);
 });
 
 test.run();

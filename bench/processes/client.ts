@@ -1,4 +1,10 @@
-import { type Client, freelance, type FreelanceStrategy, lazyPirate } from "../../mod.ts";
+import {
+  type Client,
+  freelance,
+  type FreelanceStrategy,
+  lazyPirate,
+  majordomoClient,
+} from "../../mod.ts";
 import { transportOf } from "../transports.ts";
 import { serve, sharedNow, sleep } from "./serve.ts";
 
@@ -22,10 +28,17 @@ export interface Recovery {
   readonly requests: number;
 }
 
+/** How client and workers speak to what is between them. */
+export type FailoverPattern = "pirate" | "majordomo";
+
 /** What the process of a client under load does. */
 export interface ClientTasks {
-  /** Opens a Lazy Pirate client with its default options. */
-  open(argument: { readonly transport: string; readonly endpoint: string }): void;
+  /** Opens a Lazy Pirate or Majordomo client with its default options. */
+  open(argument: {
+    readonly pattern: FailoverPattern;
+    readonly transport: string;
+    readonly endpoint: string;
+  }): void;
   /** Opens a Freelance client with its default options. Done when all servers are up. */
   openFreelance(argument: {
     readonly strategy: FreelanceStrategy;
@@ -88,8 +101,11 @@ function pending(): { readonly promise: Promise<void>; readonly resolve: () => v
 }
 
 serve<ClientTasks>({
-  open({ transport, endpoint }) {
-    client = lazyPirate(endpoint, { transport: transportOf(transport) });
+  open({ pattern, transport: name, endpoint }) {
+    const transport = transportOf(name);
+    client = pattern === "pirate"
+      ? lazyPirate(endpoint, { transport })
+      : majordomoClient(endpoint, { transport }).service("echo");
   },
 
   async openFreelance({ strategy, transport, endpoints }) {

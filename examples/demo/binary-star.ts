@@ -22,7 +22,7 @@ interface Side {
  * A primary, a backup and a client. Whenever one side is active and the other passive, the active one is killed with
  * SIGKILL and started again. Whether all requests were answered, each with its own answer.
  */
-export async function binaryStar(): Promise<boolean> {
+export async function demo(): Promise<boolean> {
   const line = new LiveLine();
   const count = { sent: 0, answered: 0, wrong: 0, failed: 0, killed: 0, longest: 0 };
   const sides = [await sideOf("primary"), await sideOf("backup")] as const;

@@ -11,7 +11,7 @@ const inFlight = 12;
  * Three server processes and a client, and nothing between them. Whenever all three are up, the next in turn is
  * killed with SIGKILL, and started again. Whether all requests were answered, each with its own answer.
  */
-export async function freelanceDemo(): Promise<boolean> {
+export async function demo(): Promise<boolean> {
   const line = new LiveLine();
   const count = { sent: 0, answered: 0, wrong: 0, lost: 0, killed: 0 };
   const servers = await Promise.all([1, 2, 3].map(() => start("tcp://127.0.0.1:*")));

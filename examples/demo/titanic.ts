@@ -14,7 +14,7 @@ const inFlight = 12;
  * A broker, a Titanic with its store on disk, and two workers, each a process; one after another is killed
  * with SIGKILL. Whether every request that was acknowledged was answered, with its own answer.
  */
-export async function titanic(): Promise<boolean> {
+export async function demo(): Promise<boolean> {
   const line = new LiveLine();
   const count = { sent: 0, acknowledged: 0, answered: 0, wrong: 0, lost: 0 };
   const endpoint = await freeEndpoint();

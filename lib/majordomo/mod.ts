@@ -9,15 +9,16 @@ export {
   type MajordomoBrokerOptions,
   type MajordomoServiceOptions,
 } from "./broker.ts";
-export {
-  type MajordomoClient,
-  majordomoClient,
-  type MajordomoClientEvent,
-  type MajordomoClientOptions,
-  type MajordomoClientStats,
-} from "./client.ts";
+export { majordomoClient } from "./client.ts";
+export type {
+  MajordomoClient,
+  MajordomoClientEvent,
+  MajordomoClientOptions,
+  MajordomoClientStats,
+} from "./client-types.ts";
 export type { HeartbeatOptions } from "../heartbeat.ts";
 export type { MajordomoBrokerStats } from "./machine/broker.ts";
+export type { LatencyStats } from "./machine/histogram.ts";
 export type { MajordomoBrokerEvent, RequestEnd, WorkerEnd } from "./machine/output.ts";
 export type { ServiceStats } from "./machine/service.ts";
 export type { MajordomoWorkerEvent } from "./machine/worker-effects.ts";

@@ -1,4 +1,11 @@
-import { BacklogFullError, ClosedError, NoReplyError, PrivateerError } from "../../lib/errors.ts";
+import {
+  BacklogFullError,
+  ClosedError,
+  NoReplyError,
+  PrivateerError,
+  RequestFailedError,
+  ServiceUnknownError,
+} from "../../lib/errors.ts";
 import type { Frames } from "../../lib/message.ts";
 import { type Call, describe, type Journal } from "./journal.ts";
 import { callOf, encodeBody, isReplyTo } from "./requests.ts";
@@ -13,7 +20,7 @@ export function noteSend(journal: Journal, frames: Frames): void {
   if (call.settledAt !== undefined) {
     journal.violate("I1", `${name(call)} is sent after it settled`);
   }
-  if (!call.searches && call.sends > (call.retries + 1) * call.fan) {
+  if (call.searches !== true && call.sends > (call.retries + 1) * (call.fan ?? 1)) {
     journal.violate(
       "I3",
       `${name(call)} is sent ${call.sends} times, with ${call.retries} retries`,
@@ -50,7 +57,7 @@ export function checkSettled(
   }
   if (result === undefined) return;
   if ("reply" in result) checkReply(journal, call);
-  else checkError(journal, call, result.error, circumstances);
+  else if ("error" in result) checkError(journal, call, result.error, circumstances);
 }
 
 /** Whether a call in flight has this signal. */
@@ -89,8 +96,7 @@ function checkError(journal: Journal, call: Call, error: unknown, { closed, life
   if (life.aborted && error === life.reason) return;
   if (error instanceof NoReplyError) {
     const { attempts = 0, outcome } = error;
-    const tallies = call.waits ? call.sends <= attempts * call.fan : call.sends === attempts;
-    if (!tallies && !call.searches || attempts !== call.retries + 1) {
+    if (!isTallied(call, attempts)) {
       journal.violate(
         "I3",
         `${
@@ -103,10 +109,27 @@ function checkError(journal: Journal, call: Call, error: unknown, { closed, life
     }
   } else if (error instanceof ClosedError) {
     if (!closed) journal.violate("I1", `${name(call)} is refused by a client that is open`);
+  } else if (call.verdicts === true && error instanceof RequestFailedError) {
+    if (!journal.runs.some((run) => run.call === call.id)) {
+      journal.violate("I5", `${name(call)} fails in its handler, and never ran`);
+    }
+  } else if (call.verdicts === true && error instanceof ServiceUnknownError) {
+    if (error.outcome === undefined) {
+      journal.violate("I15", `${name(call)} does not say if it may have run`);
+    }
   } else if (!(error instanceof BacklogFullError)) {
     const what = error instanceof PrivateerError ? error.code : "an error without a code";
     journal.violate("I15", `${name(call)} fails with ${what}: ${describe(error)}`);
   }
+}
+
+/** Whether a call that got no reply made the attempts that it says, and all that it might. */
+function isTallied(call: Call, attempts: number): boolean {
+  const { sends, retries, fan = 1, searches, verdicts, waits } = call;
+  if (verdicts === true) return sends <= attempts && attempts <= retries + 1;
+  if (attempts !== retries + 1) return false;
+  if (searches === true) return true;
+  return waits === true ? sends <= attempts * fan : sends === attempts;
 }
 
 /** Looks at all calls together when nothing happens any more. */
@@ -115,7 +138,8 @@ export function checkCalls(journal: Journal, dispatches: number): void {
   for (const run of journal.runs) runs.set(run.call, (runs.get(run.call) ?? 0) + 1);
   for (const call of journal.calls.values()) {
     const count = runs.get(call.id) ?? 0;
-    const allowed = (call.searches ? call.retries + 1 : call.sends) * dispatches;
+    const sends = call.searches === true ? call.retries + 1 : call.sends;
+    const allowed = sends * (call.dispatches ?? dispatches);
     if (count > allowed) {
       journal.violate("I3", `${name(call)} ran ${count} times, not ${allowed} at most`);
     }

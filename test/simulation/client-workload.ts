@@ -1,6 +1,9 @@
-import type { Client, ClientOptions } from "../../lib/client.ts";
+import type { Client, RequestOptions } from "../../lib/client.ts";
 import { lazyPirate } from "../../lib/lazy-pirate/mod.ts";
+import type { Frames } from "../../lib/message.ts";
+import type { PubSubTransport } from "../../lib/transport/transport.ts";
 import { checkSettled, noteSend } from "./call-invariants.ts";
+import type { Call } from "./journal.ts";
 import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
 import { encodeBody } from "./requests.ts";
@@ -15,50 +18,80 @@ import {
 
 const backoff = { initial: 20, max: 200 };
 
-/** A client, whatever its pattern. */
-export interface CountingClient extends Client {
-  stats(): { readonly inFlight: number };
+/** How a workload opens its client. */
+export interface OpenOptions {
+  readonly timeout: number;
+  readonly retries: number;
+  readonly backlog: number;
+  readonly backoff: typeof backoff;
+  readonly transport: PubSubTransport;
+  readonly signal: AbortSignal;
 }
 
-/** How the clients of a scenario are opened, and what they may send. */
-export interface ClientKind {
-  open(options: ClientOptions): CountingClient;
-  /** The most servers that one attempt goes to. */
-  readonly fan: number;
-  /** Whether an attempt may end without a send, since there was nobody to send to. */
-  readonly waits: boolean;
-  /** Whether it may send a request to servers that refuse it, besides its attempts. */
-  readonly searches?: boolean;
+/** A client that a workload plays. */
+export interface PlayedClient {
+  stats(): { readonly inFlight: number };
+  close(): Promise<void>;
+}
+
+/** One call that is to be made of a client. */
+export interface Question<C extends PlayedClient> {
+  /** What the journal is to know of it. */
+  readonly facts: Pick<Call, "dispatches" | "fan" | "searches" | "verdicts" | "waits">;
+  /** How many milliseconds longer than its attempts and pauses it may take. */
+  readonly extra: number;
   /** Milliseconds by which attempts and pauses may each end late, as an alarm goes off at whole ones. */
-  readonly grain: number;
+  readonly grain?: number;
+  ask(client: C, body: Frames, options: RequestOptions): Promise<NonNullable<Call["result"]>>;
+}
+
+/** A pattern's client, as a workload plays it. */
+export interface ClientSubject<C extends PlayedClient> {
+  open(options: OpenOptions, random: Random): C;
+  /** Whether what is sent, and was taken or not, is a caller's request. */
+  isRequest(frames: Frames, taken: boolean): boolean;
+  /** Draws whom to ask, and how. */
+  draw(random: Random, probe: boolean): Question<C>;
   /** Watches what its ROUTERs say and hear. */
-  readonly tap?: (process: Process) => RouterTap;
-  /** Milliseconds that an attempt of the client waits; the settings' when it is undefined. */
+  tap?(process: Process): RouterTap;
+  /** Milliseconds that an attempt waits; the settings' when it is undefined. */
   readonly timeout?: number;
 }
 
-/** Clients of one server or queue. */
-export function lazyPirates(endpoint: string): ClientKind {
-  return { open: (options) => lazyPirate(endpoint, options), fan: 1, waits: false, grain: 0 };
+/** A client that is called with a request alone. */
+export type PlainClient = Client & PlayedClient;
+
+/** Clients that are called with a request alone. */
+export function plainClients(
+  open: (options: OpenOptions) => PlainClient,
+  { facts = {}, grain = 0 }: Partial<Pick<Question<PlainClient>, "facts" | "grain">> = {},
+): ClientSubject<PlainClient> {
+  const question: Question<PlainClient> = {
+    facts,
+    extra: 0,
+    grain,
+    ask: async (client, body, options) => ({ reply: await client(body, options) }),
+  };
+  return { open, isRequest: () => true, draw: () => question };
 }
 
 /** A process that opens a client and calls it, and perhaps closes it and opens another. */
-export class ClientWorkload {
+export class ClientWorkload<C extends PlayedClient = PlainClient> {
   readonly #stage: Stage;
   readonly #process: Process;
-  readonly #kind: ClientKind;
+  readonly #subject: ClientSubject<C>;
   readonly #random: Random;
-  #client: CountingClient;
+  #client: C;
   #life: WatchedController;
   #closed = false;
   /** A signal that several calls have. */
   #sharing: AbortController = new AbortController();
   #shared: WatchedSignal;
 
-  constructor(stage: Stage, process: Process, kind: ClientKind) {
+  constructor(stage: Stage, process: Process, subject: ClientSubject<C>) {
     this.#stage = stage;
     this.#process = process;
-    this.#kind = kind;
+    this.#subject = subject;
     this.#random = randomOf(stage, process);
     this.#shared = this.#watch(this.#sharing.signal);
     [this.#client, this.#life] = this.#open();
@@ -66,26 +99,31 @@ export class ClientWorkload {
     this.#schedule();
   }
 
-  #open(): [CountingClient, WatchedController] {
+  /** A process whose client is a Lazy Pirate. */
+  static lazy(stage: Stage, process: Process, endpoint: string): ClientWorkload {
+    const open = (options: OpenOptions) => lazyPirate(endpoint, options);
+    return new ClientWorkload(stage, process, plainClients(open));
+  }
+
+  #open(): [C, WatchedController] {
     const { journal, settings } = this.#stage;
     const life = watchedController();
     journal.lives.push({ signal: life, process: this.#process, ended: false });
     const transport = transportOf(this.#stage, this.#process, {
       dealt: (frames, taken) => {
-        if (frames.length < 2) return; // a PING
-        if (taken || !this.#kind.waits) noteSend(journal, frames);
+        if (this.#subject.isRequest(frames, taken)) noteSend(journal, frames);
       },
-      dialled: () => this.#kind.tap?.(this.#process),
+      dialled: () => this.#subject.tap?.(this.#process),
     });
     const { retries, backlog } = settings;
     const timeout = this.#timeout;
     const options = { timeout, retries, backlog, backoff, transport, signal: life.signal };
     this.#closed = false;
-    return [this.#kind.open(options), life];
+    return [this.#subject.open(options, this.#random), life];
   }
 
   get #timeout(): number {
-    return this.#kind.timeout ?? this.#stage.settings.timeout;
+    return this.#subject.timeout ?? this.#stage.settings.timeout;
   }
 
   #schedule(): void {
@@ -139,7 +177,9 @@ export class ClientWorkload {
     const payload = new Uint8Array(random.integer(0, 40) * medium.grain);
     const first = random.integer(0, 255);
     for (let at = 0; at < payload.length; at++) payload[at] = first + at;
-    const deadline = world.now + longest(timeout, retries) + 2 * retries * this.#kind.grain;
+    const question = this.#subject.draw(random, probe);
+    const { extra, grain = 0 } = question;
+    const deadline = world.now + longest(timeout, retries) + extra + 2 * retries * grain;
     const call = journal.start({
       process: this.#process,
       payload,
@@ -148,9 +188,7 @@ export class ClientWorkload {
       signal,
       deadline,
       probe,
-      fan: this.#kind.fan,
-      waits: this.#kind.waits,
-      searches: this.#kind.searches === true,
+      ...question.facts,
     });
     const abort = (): void => controller.abort(drawReason(random));
     if (plan === "before") {
@@ -163,8 +201,7 @@ export class ClientWorkload {
     const bounds = own || probe ? { timeout, retries } : {};
     const options = { ...bounds, signal: signal?.signal };
     try {
-      const reply = await this.#client(encodeBody(call.id, payload), options);
-      call.result = { reply };
+      call.result = await question.ask(this.#client, encodeBody(call.id, payload), options);
     } catch (error) {
       call.result = { error };
     }

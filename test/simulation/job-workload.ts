@@ -2,12 +2,16 @@ import { PrivateerError } from "../../lib/errors.ts";
 import type { Job, Jobs } from "../../lib/jobs.ts";
 import type { MessageLike } from "../../lib/message.ts";
 import { worker } from "../../lib/worker.ts";
+import { closeWithin } from "./bounded-close.ts";
 import { describe } from "./journal.ts";
 import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
-import { callOf, replyTo } from "./requests.ts";
+import { callOf, partOf, replyTo } from "./requests.ts";
 import { randomOf, type Stage } from "./stage.ts";
 import { type WatchedController, watchedController } from "./watched-signal.ts";
+
+/** The most parts before the final one. */
+export const mostParts = 3;
 
 class HandlerError extends Error {}
 
@@ -17,6 +21,9 @@ export class JobWorkload {
   readonly #process: Process;
   readonly #random: Random;
   readonly #open: (signal: AbortSignal) => Jobs;
+  readonly #parts: number;
+  /** Whether its jobs are open, and nobody is about to end them. */
+  working = false;
   #jobs: Jobs | undefined;
   #life: WatchedController | undefined;
   /** The signal of the consumer, besides that of the jobs. */
@@ -24,7 +31,9 @@ export class JobWorkload {
   #stopping = false;
   #serving: Promise<void>;
 
-  constructor(stage: Stage, process: Process, open: (signal: AbortSignal) => Jobs) {
+  /** @param parts How likely a handler answers in parts. */
+  constructor(stage: Stage, process: Process, open: (signal: AbortSignal) => Jobs, parts = 0) {
+    this.#parts = parts;
     this.#stage = stage;
     this.#process = process;
     this.#random = randomOf(stage, process);
@@ -50,7 +59,8 @@ export class JobWorkload {
       this.#life = signal;
       const jobs = this.#open(signal.signal);
       this.#jobs = jobs;
-      if (this.#random.chance(settings.reopens)) {
+      this.working = true;
+      if (this.#random.chance(settings.reopens) && world.now < healAt) {
         const at = world.now + this.#random.next() * (healAt - world.now);
         world.schedule(this.#process, at, "workload", () => {
           if (this.#jobs === jobs) void this.#end(this.#random.chance(0.5) ? "close" : "abort");
@@ -79,20 +89,18 @@ export class JobWorkload {
   }
 
   async #end(how: "close" | "abort"): Promise<void> {
-    const { world, journal, settings } = this.#stage;
-    const startedAt = world.now;
+    const { world, settings } = this.#stage;
     world.note(how);
+    this.working = false;
     if (how === "abort") this.#life?.abort(new Error("the jobs' life is over"));
-    await this.#jobs?.close();
+    const jobs = this.#jobs;
+    if (jobs === undefined) return;
     const most = how === "abort" ? 0 : settings.drain + settings.linger + 2;
-    const took = world.now - startedAt;
-    if (took > most && !this.#process.disturbed) {
-      journal.violate("I16", `the ${how} of ${this.#process.host} took ${took} ms, not ${most}`);
-    }
+    await closeWithin(this.#stage, this.#process, how, most, () => jobs.close());
   }
 
   async #consume(jobs: Jobs): Promise<void> {
-    const { perWorker } = this.#stage.settings;
+    const { world, healAt, settings: { perWorker } } = this.#stage;
     const random = this.#random;
     const concurrency = random.chance(0.5) ? 1 : perWorker;
     switch (random.pick(["handler", "onError", "loop", "overlap"] as const)) {
@@ -114,7 +122,9 @@ export class JobWorkload {
         let left = random.chance(this.#stage.settings.reopens) ? random.integer(1, 3) : Infinity;
         for await (const job of jobs) {
           await this.#attend(job);
-          if (--left <= 0) break;
+          if (--left > 0 || world.now >= healAt) continue;
+          this.working = false;
+          break;
         }
         return;
       }
@@ -126,11 +136,12 @@ export class JobWorkload {
   /** A signal that ends the consumption some time, or none. */
   #consumption(): AbortSignal | undefined {
     const { world, settings, healAt } = this.#stage;
-    if (!this.#random.chance(settings.reopens)) return undefined;
+    if (!this.#random.chance(settings.reopens) || world.now >= healAt) return undefined;
     const controller = watchedController();
     this.#consuming = controller;
-    const at = world.now + this.#random.next() * Math.max(0, healAt - world.now);
+    const at = world.now + this.#random.next() * (healAt - world.now);
     world.schedule(this.#process, at, "workload", () => {
+      if (this.#consuming === controller) this.working = false;
       controller.abort(new Error("enough work"));
     });
     return controller.signal;
@@ -162,7 +173,27 @@ export class JobWorkload {
       }
       if (random.chance(habits.throw)) throw new HandlerError("failed on purpose");
     }
+    // Where hardly anything finds room, what has to be answered is answered in one piece.
+    const narrow = world.now >= healAt && this.#stage.settings.sendHighWaterMark !== undefined;
+    if (!narrow && this.#parts > 0 && random.chance(this.#parts)) await this.#sendParts(job);
     return this.#answer(job);
+  }
+
+  /** Answers in parts, where that can be done. */
+  async #sendParts(job: Job): Promise<void> {
+    const { journal, world, healAt } = this.#stage;
+    const run = journal.runs.length;
+    for (let number = 1, most = this.#random.integer(1, mostParts); number <= most; number++) {
+      try {
+        await job.partial(partOf(job.message.frames, run, number));
+      } catch (error) {
+        if (error instanceof PrivateerError && error.code === "UNSUPPORTED") return;
+        throw error;
+      }
+      if (this.#random.chance(0.5) && world.now < healAt) {
+        await this.#pause(job, this.#random.tailed(1, 200));
+      }
+    }
   }
 
   #answer(job: Job): MessageLike {

@@ -16,19 +16,28 @@ export interface Call {
   readonly deadline: number;
   /** Made after the healing: it has to succeed. */
   readonly probe: boolean;
-  /** The most sends of one attempt. */
-  readonly fan: number;
+  /** How often one send may run; undefined: as often as the scenario says. */
+  readonly dispatches?: number | undefined;
+  /** Whether others than the client may end it before its attempts are used up. */
+  readonly verdicts?: boolean | undefined;
+  /** The most sends of one attempt; undefined: one. */
+  readonly fan?: number | undefined;
   /** Whether an attempt may end without a send. */
-  readonly waits: boolean;
+  readonly waits?: boolean | undefined;
   /** Whether its client may send it to servers that refuse it, besides its attempts. */
-  readonly searches: boolean;
+  readonly searches?: boolean | undefined;
   /** How often the client handed it to its transport. */
   sends: number;
   /** Whether its signal had fired when the client was called. */
   abortedFirst: boolean;
   abortedAt: number | undefined;
   settledAt: number | undefined;
-  result: { readonly reply: Message } | { readonly error: unknown } | undefined;
+  result:
+    | { readonly reply: Message }
+    | { readonly error: unknown }
+    /** Its caller has left the loop over its parts. */
+    | { readonly left: true }
+    | undefined;
 }
 
 /** One handling of a request. */

@@ -1,3 +1,4 @@
+import { majordomoBugs } from "./planted-majordomo-bugs.ts";
 import type { NetworkName } from "./simulate.ts";
 
 /** A bug to plant: one string of one file, replaced. */
@@ -410,4 +411,18 @@ export const plantedBugs: readonly PlantedBug[] = [
     scenario: "binary-star",
     breaks: ["I3", "I4"],
   },
+  {
+    name: "a close waits on when its drain's timer fires early",
+    file: "lib/pirate/queue.ts",
+    correct: `        let waited = drain === 0;
+        const timer = setTimeout(() => {
+          waited = true;`,
+    wrong: `        let waited = drain === 0;
+        const endsAt = performance.now() + drain;
+        const timer = setTimeout(() => {
+          waited = performance.now() >= endsAt;`,
+    scenario: "simple-pirate",
+    breaks: ["I16"],
+  },
+  ...majordomoBugs,
 ];

@@ -9,7 +9,7 @@ export function encodeBody(call: number, payload: Uint8Array): Uint8Array[] {
 /** The call that a message with a request's or reply's body belongs to, or 0. */
 export function callOf(frames: Frames): number {
   const frame = frames[frames.length - 2];
-  return frame?.byteLength === 4 ? new DataView(frame.buffer, frame.byteOffset).getUint32(0) : 0;
+  return frame?.byteLength === 4 ? readUint32(frame) : 0;
 }
 
 /** The one right reply to a body. */
@@ -22,6 +22,29 @@ export function isReplyTo(reply: Message, body: Frames): boolean {
   const expected = replyTo(body);
   return reply.length === expected.length &&
     expected.every((frame, index) => Buffer.compare(frame, reply.bytes(index)) === 0);
+}
+
+/** A part of the reply to a body: `number` from 1, of a run. The last, final one is `replyTo`, with how many there were. */
+export function partOf(body: Frames, run: number, number: number): Uint8Array[] {
+  return [uint32(run), uint32(number), ...replyTo(body)];
+}
+
+/** The run and the number of a part of the reply to this body; undefined when it is none. */
+export function readPart(
+  part: Message,
+  body: Frames,
+): { readonly run: number; readonly number: number } | undefined {
+  const [run, number, ...rest] = part.frames;
+  const expected = replyTo(body);
+  const fits = rest.length === expected.length &&
+    expected.every((frame, index) => Buffer.compare(frame, rest[index] as Uint8Array) === 0);
+  return fits && run !== undefined && number !== undefined
+    ? { run: readUint32(run), number: readUint32(number) }
+    : undefined;
+}
+
+function readUint32(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
 }
 
 function checksum(frames: Frames): number {

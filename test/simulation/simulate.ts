@@ -66,6 +66,12 @@ export async function simulate(options: SimulationOptions): Promise<Report> {
   }
 }
 
+/** In half of the runs timers are exact, in the others many fire early. */
+function drawEarliness(random: Random): () => number {
+  const share = random.chance(0.5) ? 0 : random.next();
+  return () => share > 0 && random.chance(share) ? random.next() : 0;
+}
+
 function uncaught(error: unknown): string {
   return `nobody caught ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
 }
@@ -75,6 +81,7 @@ function* run(options: SimulationOptions): Generator<void, Report> {
   const trace = new Trace(options.trace ?? false);
   const world = new World(new Random(seed, "slowness"), trace);
   const journal = new Journal(world);
+  world.earliness = drawEarliness(new Random(seed, "timers"));
   world.uncaught = (error) => journal.violate("I15", uncaught(error));
   const restoreGlobals = installVirtualGlobals(world, new Random(seed, "chance"));
   let plan = options.plan ?? [];

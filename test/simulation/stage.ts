@@ -42,6 +42,24 @@ export interface Settings {
   readonly heartbeat: { readonly interval: number; readonly liveness: number };
   /** How workers wait for a silent queue. */
   readonly backoff: { readonly initial: number; readonly max: number };
+  readonly services: ServiceSettings;
+}
+
+/** How the services of a broker are treated, and who speaks to it as others do. */
+export interface ServiceSettings {
+  /** Milliseconds that requests wait for a service without workers. */
+  readonly expiry: number;
+  readonly maxQueued: number;
+  /** Whether all workers are of the first service, so that nobody serves the others. */
+  readonly single: boolean;
+  /** How likely a worker or client is one that does not know P1; a probability each. */
+  readonly plain: number;
+  /** After how many milliseconds a job hangs. */
+  readonly maxRun: number | undefined;
+  /** How likely a handler answers in parts. */
+  readonly parts: number;
+  /** How likely a call is for a stream. */
+  readonly streams: number;
 }
 
 /** What a scenario is played on. */
@@ -105,6 +123,15 @@ export function drawSettings(random: Random): Settings {
     // Longer than the slowest message, or else the slow look dead all the time.
     heartbeat: { interval: random.integer(100, 400), liveness: random.integer(3, 5) },
     backoff: { initial: random.integer(1, 100), max: random.integer(100, 1000) },
+    services: {
+      expiry: random.integer(100, 1500),
+      maxQueued: random.chance(0.3) ? random.integer(1, 4) : 1000,
+      plain: sometimes(1),
+      parts: sometimes(1),
+      streams: sometimes(1),
+      single: random.chance(0.4),
+      maxRun: random.chance(0.3) ? random.integer(100, 1000) : undefined,
+    },
   };
 }
 

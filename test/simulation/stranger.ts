@@ -52,6 +52,38 @@ export const babbleOfWorker: Babble = (random) =>
     () => [empty, new Uint8Array([9, 0, 0, 0, random.integer(1, 20)]), empty, bytes(random, 4)],
   ])();
 
+const text = (...frames: (string | Uint8Array)[]): Uint8Array[] =>
+  frames.map((frame) => typeof frame === "string" ? new TextEncoder().encode(frame) : frame);
+const byte = (value: number): Uint8Array => new Uint8Array([value]);
+
+/** To whom Majordomo's clients and workers speak: valid, invalid and unexpected commands of all dialects. */
+export const babbleOfMajordomo: Babble = (random) => {
+  const service = random.pick(["often", "rarely", "nobody", "mmi.service", "mmi.other", ""]);
+  const version = random.pick(["01", "02", "P1", "03"]);
+  const front = version === "01" ? [empty] : [];
+  const job = new Uint8Array([0, 0, 0, 0, random.integer(0, 40)]);
+  const extended = (side: string, command: number, more: number): Uint8Array => {
+    const frame = new Uint8Array([...text(`MDP${side}P1`)[0] as Uint8Array, command, ...job, 0, 0]);
+    return frame.subarray(0, frame.length - more);
+  };
+  return random.pick([
+    // READY, perhaps twice, with and without an offer of P1.
+    () => text(...front, `MDPW${version}`, byte(1), service),
+    () => text(empty, "MDPW01", byte(1), random.pick(["often", "rarely"])),
+    () => text("MDPW02", byte(1), service, new Uint8Array([77, 68, 80, 87, 80, 49, 1, 0, 0, 0, 2])),
+    () => text(...front, `MDPW${version}`, byte(random.integer(2, 8))),
+    () => text(...front, `MDPW${version}`, byte(random.integer(3, 4)), job, empty, "reply"),
+    () => text(...front, `MDPW${version}`, byte(random.integer(3, 4)), job),
+    () => text(extended("W", random.integer(0, 10), random.integer(0, 4)), "x"),
+    () => text(...front, `MDPC${version}`, service, "x"),
+    () => text(...front, `MDPC${version}`, byte(1), service, "x"),
+    () => text(empty, "MDPC01", service),
+    () => text(extended("C", random.integer(0, 6), random.integer(0, 3)), service, "x"),
+    () => text(bytes(random, 3)),
+    () => text(empty, empty),
+  ])();
+};
+
 /** Lives a process that speaks nonsense to endpoints until the healing, and then is silent. */
 export async function babble(
   stage: Stage,

@@ -16,7 +16,8 @@ export class VirtualTimer {
 
   #start(run: () => void, delay: number, repeat: boolean): void {
     this.#owner.timers.add(this);
-    this.#event = this.#world.schedule(this.#owner, this.#world.now + delay, "timer", () => {
+    const at = this.#world.now + delay - this.#world.earliness();
+    this.#event = this.#world.schedule(this.#owner, at, "timer", () => {
       this.#owner.timers.delete(this);
       if (repeat) this.#start(run, delay, repeat);
       run();

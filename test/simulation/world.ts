@@ -20,6 +20,8 @@ export class World {
   uncaught: (error: unknown) => void = (error) => {
     throw error;
   };
+  /** How many milliseconds too early the next timer fires, less than one: real ones do, by performance.now(). */
+  earliness: () => number = () => 0;
   #current: Process | undefined;
   #sequence = 0;
 
@@ -82,7 +84,16 @@ export class World {
     batched = false,
   ): SimulationEvent {
     const sequence = ++this.#sequence;
-    const event = { at, sequence, process, label, run, batched, cancelled: false };
+    // What ought to have happened already happens now.
+    const event = {
+      at: Math.max(at, this.now),
+      sequence,
+      process,
+      label,
+      run,
+      batched,
+      cancelled: false,
+    };
     this.#queue.push(event);
     return event;
   }

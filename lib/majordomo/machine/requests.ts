@@ -3,6 +3,7 @@ import type { Peer } from "../../transport/transport.ts";
 import type { ToBroker } from "../protocol/broker.ts";
 import {
   type CallId,
+  decodeToClient,
   encodeCallError,
   encodeCallReply,
   encodeReply,
@@ -63,6 +64,7 @@ export class Requests {
     if (dueAt !== Infinity) this.#callers.add(job);
     this.#output.counters.requests++;
     service.counters.requests++;
+    service.requests.add(now);
     return job;
   }
 
@@ -123,6 +125,7 @@ export class Requests {
         : encodeReply(dialect, job.envelope, job.service.name, final, body),
     );
     if (final) this.#end(job);
+    else job.begun = true;
   }
 
   /** Ends a request without a reply; a client that speaks P1 is told. */
@@ -137,6 +140,19 @@ export class Requests {
   cancel(peer: Peer, call: CallId): void {
     const job = this.#clients.get(peer)?.jobs.get(call);
     if (job !== undefined) this.#abandon(job, "cancelled");
+  }
+
+  /** A reply did not reach its client. A stream that lacks a part is to have no later ones: it ends. */
+  undelivered(peer: Peer, frames: Frames): void {
+    this.#output.replyDropped("undeliverable");
+    const reply = decodeToClient(frames);
+    if (reply.type !== "partial") return;
+    // Who speaks 0.2 does not number its calls: the part was of one of these.
+    for (const job of this.#clients.get(peer)?.jobs.values() ?? []) {
+      if (job.begun && job.streams && job.call === (reply.call ?? 0)) {
+        this.#abandon(job, "undeliverable");
+      }
+    }
   }
 
   left(peer: Peer): void {

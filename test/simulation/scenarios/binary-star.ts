@@ -5,7 +5,7 @@ import {
   type BinaryStarServerOptions,
 } from "../../../lib/binary-star/mod.ts";
 import type { Jobs } from "../../../lib/jobs.ts";
-import { type ClientKind, ClientWorkload } from "../client-workload.ts";
+import { ClientWorkload, plainClients } from "../client-workload.ts";
 import type { FaultKind } from "../faults.ts";
 import { JobWorkload } from "../job-workload.ts";
 import type { Process } from "../process.ts";
@@ -122,14 +122,11 @@ function cast(stage: Stage): Cast {
   world.define("witness", (process) => witness(stage, process, disk));
   for (const name of names) {
     const { primary, backup } = places;
-    const kind: ClientKind = {
-      open: (options) => binaryStarClient([primary.front, backup.front], options),
-      fan: 1,
-      waits: false,
-      searches: true,
-      grain: 0,
-    };
-    world.define(name, (process) => clients.set(name, new ClientWorkload(stage, process, kind)));
+    const subject = plainClients(
+      (options) => binaryStarClient([primary.front, backup.front], options),
+      { facts: { searches: true } },
+    );
+    world.define(name, (process) => clients.set(name, new ClientWorkload(stage, process, subject)));
   }
   const strangers = settings.stranger ? ["stranger"] : [];
   world.define("stranger", (process) => {

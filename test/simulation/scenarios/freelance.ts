@@ -6,7 +6,12 @@ import {
   type FreelanceStrategy,
 } from "../../../lib/freelance/mod.ts";
 import { decodeRequest } from "../../../lib/freelance/protocol/server.ts";
-import { type ClientKind, ClientWorkload } from "../client-workload.ts";
+import {
+  type ClientSubject,
+  ClientWorkload,
+  type PlainClient,
+  plainClients,
+} from "../client-workload.ts";
 import { JobWorkload } from "../job-workload.ts";
 import type { Process } from "../process.ts";
 import { Random } from "../random.ts";
@@ -88,8 +93,13 @@ function cast(stage: Stage): Cast {
       };
       const fan = play.strategy === "shotgun" ? play.servers : 1;
       const tap = () => silenceTap(stage, process, play);
-      const kind: ClientKind = { open, fan, waits: true, grain: 1, timeout: play.timeout, tap };
-      clients.set(name, new ClientWorkload(stage, process, kind));
+      const subject: ClientSubject<PlainClient> = {
+        ...plainClients(open, { facts: { fan, waits: true }, grain: 1 }),
+        isRequest: (frames, taken) => taken && frames.length > 1, // PINGs are not
+        timeout: play.timeout,
+        tap,
+      };
+      clients.set(name, new ClientWorkload(stage, process, subject));
     });
   }
 

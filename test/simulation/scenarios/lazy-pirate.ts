@@ -1,6 +1,6 @@
 import type { Jobs } from "../../../lib/jobs.ts";
 import { lazyPirateServer } from "../../../lib/lazy-pirate/mod.ts";
-import { ClientWorkload, lazyPirates } from "../client-workload.ts";
+import { ClientWorkload } from "../client-workload.ts";
 import { JobWorkload } from "../job-workload.ts";
 import { callOf } from "../requests.ts";
 import { ServerModel } from "../server-model.ts";
@@ -33,7 +33,7 @@ function cast(stage: Stage): Cast {
   for (const name of names) {
     world.define(
       name,
-      (process) => clients.set(name, new ClientWorkload(stage, process, lazyPirates(endpoint))),
+      (process) => clients.set(name, ClientWorkload.lazy(stage, process, endpoint)),
     );
   }
 
@@ -75,7 +75,11 @@ export function watched(jobs: Jobs, model: () => ServerModel | undefined): Jobs 
 }
 
 /** Makes a client ask once more. */
-export function clientProbe(stage: Stage, name: string, client: ClientWorkload | undefined): void {
+export function clientProbe(
+  stage: Stage,
+  name: string,
+  client: { call(probe: boolean): Promise<void> } | undefined,
+): void {
   const { world } = stage;
   const process = world.processes.get(name);
   if (process !== undefined) {

@@ -2,6 +2,7 @@ import type { Scenario } from "../stage.ts";
 import { freelanceScenario } from "./freelance.ts";
 import { binaryStarScenario } from "./binary-star.ts";
 import { lazyPirateScenario } from "./lazy-pirate.ts";
+import { majordomoScenario } from "./majordomo.ts";
 import { paranoidPirateScenario } from "./paranoid-pirate.ts";
 import { simplePirateScenario } from "./simple-pirate.ts";
 
@@ -11,9 +12,8 @@ export const scenarios: ReadonlyMap<string, Scenario> = new Map(
     lazyPirateScenario,
     simplePirateScenario,
     paranoidPirateScenario,
+    majordomoScenario,
     binaryStarScenario,
     freelanceScenario,
-  ].map((
-    scenario,
-  ) => [scenario.name, scenario]),
+  ].map((scenario) => [scenario.name, scenario]),
 );

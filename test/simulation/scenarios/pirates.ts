@@ -2,7 +2,8 @@ import type { Jobs } from "../../../lib/jobs.ts";
 import type { PirateQueueStats } from "../../../lib/pirate/machine/queue-logic.ts";
 import type { Queue } from "../../../lib/pirate/queue.ts";
 import type { Transport } from "../../../lib/transport/transport.ts";
-import { ClientWorkload, lazyPirates } from "../client-workload.ts";
+import { closeWithin } from "../bounded-close.ts";
+import { ClientWorkload } from "../client-workload.ts";
 import { JobWorkload } from "../job-workload.ts";
 import type { Process } from "../process.ts";
 import { QueueModel, type QueueRules } from "../queue-model.ts";
@@ -58,9 +59,7 @@ export function pirates(stage: Stage, patternOf: (settings: Settings) => PirateP
     void openQueue(stage, process, pattern, model, (opened) => queue = opened);
   });
   for (const name of clientNames) {
-    world.define(name, (process) => {
-      clients.set(name, new ClientWorkload(stage, process, lazyPirates(front)));
-    });
+    world.define(name, (process) => clients.set(name, ClientWorkload.lazy(stage, process, front)));
   }
   for (const name of workerNames) {
     world.define(name, (process) => {
@@ -129,16 +128,12 @@ async function openQueue(
   };
   look();
   process.onStop.add(async () => {
-    const startedAt = world.now;
     if (randomOf(stage, process).chance(0.3)) {
       controller.abort(new Error("the queue's life is over"));
     }
-    await queue.close();
-    life.ended = true;
     const most = signal.aborted ? 0 : drain + linger + 2;
-    if (world.now - startedAt > most && !process.disturbed) {
-      journal.violate("I16", `the queue's close took ${world.now - startedAt} ms, not ${most}`);
-    }
+    await closeWithin(stage, process, "close", most, () => queue.close());
+    life.ended = true;
   });
 }
 
