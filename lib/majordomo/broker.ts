@@ -190,7 +190,7 @@ export async function majordomoBroker(
     endpoints,
     closed,
     close: () => close(drain, linger),
-    stats: () => ({ ...machine.stats() }),
+    stats: () => ({ ...machine.stats(performance.now()) }),
     [Symbol.asyncDispose]: () => close(drain, linger),
   };
 

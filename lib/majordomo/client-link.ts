@@ -35,11 +35,35 @@ export class BrokerVerdict extends Error {
   }
 }
 
+/** What a call does with what it hears. */
 interface Pending {
   partial(body: Frames): void;
   final(body: Frames): void;
   failed(error: Error): void;
   lost(): void;
+}
+
+/** A call between two attempts: what it hears is for the next one. */
+class Between implements Pending {
+  readonly partial: (body: Frames) => void;
+  readonly lost: () => void;
+  /** What ended it. */
+  end: (() => Message) | undefined;
+
+  constructor(partial: (body: Frames) => void, lost: () => void) {
+    this.partial = partial;
+    this.lost = lost;
+  }
+
+  final(body: Frames): void {
+    this.end = () => new Message(body);
+  }
+
+  failed(error: Error): void {
+    this.end = () => {
+      throw error;
+    };
+  }
 }
 
 const encoder = new TextEncoder();
@@ -189,35 +213,48 @@ export class ClientLink {
   }
 
   /**
-   * Sends a request in P1 and waits for its final reply; each partial one gives it as much time again.
+   * Sends a request in P1 and waits for its final reply; each partial one gives it as much time again. What
+   * comes after the timeout is for the next attempt, until {@linkcode ClientLink.forget}.
    *
    * @throws {AttemptError} When nothing comes for `timeout` milliseconds, or the connection ends.
    * @throws {BrokerVerdict} When the broker ends it.
    * @throws {BacklogFullError} When the socket takes no more.
    * @throws `signal.reason` when aborted; a request that has not left yet then never does.
    */
-  exchange(
+  async exchange(
     call: Call,
     timeout: number,
     service: Uint8Array,
     partial: (body: Frames) => void,
+    streams: boolean,
   ): Promise<Message> {
     const { id, signal } = call;
-    return execute<Message>(signal, (resolve, reject) => {
+    const earlier = this.#pending.get(id);
+    if (earlier instanceof Between && earlier.end !== undefined) return earlier.end();
+    return await execute<Message>(signal, (resolve, reject) => {
       const ttl = Math.min(maxTtl, Math.ceil(call.patience));
-      const request = encodeCall(id, ttl, service, call.body);
+      const request = encodeCall(id, ttl, service, call.body, streams);
       const sentAt = performance.now();
       const end = () => {
         clearTimeout(timer);
         this.#pending.delete(id);
         if (this.#retired && this.#pending.size === 0) void this.close();
       };
+      /** Ends with what the broker says, perhaps to an earlier attempt: this one is not sent any more. */
+      const told = () => {
+        if (call.attempts > 1) this.#socket.withdraw(request);
+        end();
+      };
       const fail = (reason: string) => {
         const sent = !this.#socket.withdraw(request);
         end();
         reject(new AttemptError(reason, { sent, silent: this.#silent(sentAt) }));
       };
-      const late = () => fail(`${this.#endpoint} sent no reply within ${timeout} ms`);
+      const late = () => {
+        fail(`${this.#endpoint} sent no reply within ${timeout} ms`);
+        if (this.#retired) return;
+        this.#pending.set(id, new Between(partial, () => this.#pending.delete(id)));
+      };
       let timer = setTimeout(late, timeout);
       this.#pending.set(id, {
         partial: (body) => {
@@ -226,11 +263,11 @@ export class ClientLink {
           partial(body);
         },
         final: (body) => {
-          end();
+          told();
           resolve(new Message(body));
         },
         failed: (error) => {
-          end();
+          told();
           reject(error);
         },
         lost: () => fail(`the connection to ${this.#endpoint} ended`),
@@ -246,6 +283,16 @@ export class ClientLink {
     });
   }
 
+  /** Whether a call can go on here where its last attempt ended. */
+  keeps(id: number): boolean {
+    return this.#pending.has(id);
+  }
+
+  /** Ends a call that has no further attempt here. */
+  forget(id: number): void {
+    this.#pending.delete(id);
+  }
+
   /** Tells the broker that nobody waits for a call's reply any more. */
   cancel(id: number): void {
     if (this.#kind === "privateer") this.#socket.send(encodeCancel(id));
@@ -254,13 +301,14 @@ export class ClientLink {
   /** Takes no new attempts, and closes when the present ones have ended. */
   retire(): void {
     this.#retired = true;
+    for (const [id, pending] of this.#pending) if (pending instanceof Between) this.forget(id);
     if (this.#pending.size === 0) void this.close();
   }
 
-  /** Closes the socket; a last word leaves within `linger` milliseconds, and the attempts on it fail. */
-  async close(linger = 0): Promise<void> {
+  /** Closes the socket; the attempts on it fail. */
+  async close(): Promise<void> {
     this.#lose();
-    await this.#socket.close(linger);
+    await this.#socket.close(0);
     await this.#done;
   }
 }

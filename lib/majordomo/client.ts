@@ -132,8 +132,6 @@ export interface MajordomoClient extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Milliseconds in which a last cancellation may leave. */
-const lastWord = 100;
 const mmiService = new TextEncoder().encode("mmi.service");
 
 /**
@@ -189,7 +187,8 @@ export function majordomoClient(
     attemptFailed: (attempt, error) => observe({ type: "attemptFailed", endpoint, attempt, error }),
     release: async () => {
       const link = await connecting?.catch(() => undefined);
-      await Promise.all([link?.close(lastWord), retired?.close(), lanes.close()]);
+      // The end of the connection tells the broker that nobody waits any more.
+      await Promise.all([link?.close(), retired?.close(), lanes.close()]);
     },
   });
   const lanes = new ClientLanes({
@@ -250,7 +249,7 @@ export function majordomoClient(
     request: MessageLike,
     options: RequestOptions,
     partial: (body: Frames) => void,
-    begun: () => boolean = never,
+    begun?: () => boolean,
   ): Promise<Message> {
     let last: { readonly link: ClientLink; readonly id: number } | undefined;
     const attempt = async (call: Call): Promise<Message> => {
@@ -261,15 +260,18 @@ export function majordomoClient(
         const startedAt = performance.now();
         const kind = link.kind ?? await link.known(call.timeout, call.signal);
         const timeout = Math.max(1, call.timeout - (performance.now() - startedAt));
+        if (begun?.() === true && !link.keeps(call.id)) {
+          throw new AttemptError("its connection ended", { sent: true, silent: false });
+        }
         if (kind === "positional") return await lanes.exchange(call, timeout, service, partial);
         last = { link, id: call.id };
-        return await link.exchange(call, timeout, service, partial);
+        return await link.exchange(call, timeout, service, partial, begun !== undefined);
       } catch (error) {
         if (error instanceof AttemptError && error.silent && await connecting === link) {
           reopen(link);
         }
         if (error instanceof BrokerVerdict) throw errorOf(error, call);
-        if (error instanceof AttemptError && begun()) {
+        if (error instanceof AttemptError && begun?.() === true) {
           const { attempts, elapsed } = call;
           throw new NoReplyError(
             `Cannot get the rest of a reply from ${endpoint}: ${error.message}`,
@@ -285,6 +287,8 @@ export function majordomoClient(
       // Whoever was asked last may be at it still.
       last?.link.cancel(last.id);
       throw error;
+    } finally {
+      last?.link.forget(last.id);
     }
   }
 
@@ -394,7 +398,3 @@ export function majordomoClient(
 }
 
 function ignore(): void {}
-
-function never(): boolean {
-  return false;
-}

@@ -18,6 +18,7 @@ export {
 } from "./client.ts";
 export type { HeartbeatOptions } from "../heartbeat.ts";
 export type { MajordomoBrokerStats } from "./machine/broker.ts";
+export type { LatencyStats } from "./machine/histogram.ts";
 export type { MajordomoBrokerEvent, RequestEnd, WorkerEnd } from "./machine/output.ts";
 export type { ServiceStats } from "./machine/service.ts";
 export type { MajordomoWorkerEvent } from "./machine/worker-effects.ts";

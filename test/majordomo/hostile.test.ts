@@ -130,12 +130,12 @@ for (const [state, prepare] of Object.entries(states)) {
         assert.is(reply.filter((effect) => effect.type === "send").length, 1);
         const next = requestTo(friend, send(client, encodeRequest("0.1", name(good), bytes("2"))));
         send(friend, encodeWorkerReply("0.1", next, true, bytes("two")));
-        const { services } = machine.stats();
+        const { services } = machine.stats(0);
         assert.equal([services[good]?.workers, services[good]?.replies], [1, 2]);
         for (const peer of [enemy, friend, client]) machine.step({ type: "left", peer }, 0);
-        const { workers, busy, waiting, waitingBytes } = machine.stats();
+        const { workers, busy, waiting, waitingBytes } = machine.stats(0);
         assert.equal([workers, busy, waiting, waitingBytes], [0, 0, 0, 0]);
-        assert.equal(machine.stats().services, {});
+        assert.equal(machine.stats(0).services, {});
       }
     }
   });

@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import type { Frames, MajordomoBrokerEvent, Peer } from "../../mod.ts";
 import { type BrokerInput, BrokerMachine } from "../../lib/majordomo/machine/broker.ts";
 import type { BrokerEffect } from "../../lib/majordomo/machine/output.ts";
-import type { ServicePolicy } from "../../lib/majordomo/machine/service.ts";
+import type { ServicePolicy, ServiceStats } from "../../lib/majordomo/machine/service.ts";
 import {
   decodeToClient,
   encodeCall,
@@ -190,7 +190,7 @@ test("BrokerMachine expires dead workers behind one that was refreshed (M1)", ()
   }
   const left = wait(50);
   assert.equal(reasons(left, "workerLeft"), ["expired", "expired"]);
-  assert.is(machine.stats().workers, 1);
+  assert.is(machine.stats(0).workers, 1);
 });
 
 test("BrokerMachine gives nothing to a worker that is overdue, even before a tick (M2)", () => {
@@ -210,7 +210,7 @@ test("BrokerMachine gives what a dead worker held to none that is dead too (M2)"
   later(300);
   const effects = step({ type: "tick" });
   assert.equal(types(effects), ["workerLeft", "workerLeft"]);
-  assert.equal([machine.stats().busy, machine.stats().waiting], [0, 1]);
+  assert.equal([machine.stats(0).busy, machine.stats(0).waiting], [0, 1]);
 });
 
 test("BrokerMachine heartbeats and expires busy workers, and resends what they held (M3)", () => {
@@ -227,7 +227,7 @@ test("BrokerMachine heartbeats and expires busy workers, and resends what they h
   later(299);
   beat(b);
   message(b, encodeDisconnect("0.1"));
-  assert.is(machine.stats().workers, 0);
+  assert.is(machine.stats(0).workers, 0);
 });
 
 test("8/MMI: mmi.service is 200 while a worker is registered, busy or not, and then 404 (M3)", () => {
@@ -253,7 +253,7 @@ test('8/MMI: "MUST disconnect any workers that attempt to register services in t
   const { machine, join } = broker();
   assert.equal(commands(join(peer("plain id"), "mmi.service"), a), []);
   assert.equal(commands(join(a, "mmi.mine"), a), ["disconnect"]);
-  assert.equal(machine.stats().workers, 0);
+  assert.equal(machine.stats(0).workers, 0);
   const named = peer("mmi.worker");
   assert.equal(types(join(named, "s")), ["workerJoined"]);
 });
@@ -264,7 +264,7 @@ test('7/MDP: "The broker MUST respond to any valid but unexpected command by sen
   const reply = encodeWorkerReply("0.1", new Uint8Array(5), true, bytes("x"));
   assert.equal(commands(message(b, reply), b), ["disconnect"]);
   assert.equal(sent(message(c, encodeDisconnect("0.1")), c), []);
-  assert.is(machine.stats().workers, 0);
+  assert.is(machine.stats(0).workers, 0);
 });
 
 test('7/MDP: "and then no further commands to that worker" (M5)', () => {
@@ -273,7 +273,7 @@ test('7/MDP: "and then no further commands to that worker" (M5)', () => {
   assert.equal(sent(beat(a), a), []);
   assert.equal(sent(join(a), a), []);
   assert.equal(sent(message(a, encodeDisconnect("0.1")), a), []);
-  assert.is(machine.stats().workers, 0);
+  assert.is(machine.stats(0).workers, 0);
 });
 
 test("BrokerMachine drops short and unknown commands, and takes their worker for invalid (M5, M6)", () => {
@@ -290,13 +290,13 @@ test("BrokerMachine drops short and unknown commands, and takes their worker for
   ) {
     const { machine, join, ask, message } = broker();
     assert.equal(types(message(a, frames)), ["malformedMessage"]);
-    assert.is(machine.stats().workers, 0);
+    assert.is(machine.stats(0).workers, 0);
     join(b);
     ask(client, "1");
     const effects = message(b, frames);
     assert.equal(reasons(effects, "workerLeft"), ["refused"]);
     assert.equal(commands(effects, b), ["disconnect"]);
-    assert.is(machine.stats().waiting, 1);
+    assert.is(machine.stats(0).waiting, 1);
   }
 });
 
@@ -314,8 +314,8 @@ test("BrokerMachine drops what is no request (M6)", () => {
       bytes("nonsense"),
     ]
   ) assert.equal(types(message(client, frames)), ["malformedMessage"]);
-  assert.is(machine.stats().malformed, 8);
-  assert.equal(machine.stats().services, {});
+  assert.is(machine.stats(0).malformed, 8);
+  assert.equal(machine.stats(0).services, {});
 });
 
 test("7/MDP: a reply to nothing, a second one and another's are answered with DISCONNECT (M7)", () => {
@@ -333,7 +333,7 @@ test("7/MDP: a reply to nothing, a second one and another's are answered with DI
     assert.equal(reasons(effects, "replyDropped"), ["unsolicited"], kind);
     assert.equal(reasons(effects, "workerLeft"), ["refused"], kind);
     assert.ok(commands(effects, liar).includes("disconnect"), kind);
-    assert.is(machine.stats().workers, 1, kind);
+    assert.is(machine.stats(0).workers, 1, kind);
     assert.equal(sent(effects, client), [], kind);
   }
 });
@@ -344,8 +344,8 @@ test('7/MDP: "The worker MUST NOT send a further READY": it is disconnected, onc
   ask(client, "1");
   const effects = join(a);
   assert.equal(commands(effects, a), ["disconnect"]);
-  assert.is(machine.stats().workers, 0);
-  assert.is(machine.stats().services["s"]?.workers, 0);
+  assert.is(machine.stats(0).workers, 0);
+  assert.is(machine.stats(0).services["s"]?.workers, 0);
   assert.is(text(given(join(b), b).body), "1");
 });
 
@@ -358,7 +358,7 @@ test("BrokerMachine expires requests whose service does not come, and forgets it
   assert.equal(reasons(first, "requestDropped"), ["expired"]);
   const second = wait(100);
   assert.equal(replies(second, other), ["SERVICE_UNKNOWN"]);
-  assert.equal(machine.stats().services, {});
+  assert.equal(machine.stats(0).services, {});
   assert.is(machine.deadline, Infinity);
 });
 
@@ -371,7 +371,7 @@ test("BrokerMachine does not expire requests while their service has workers", (
     later(90);
     beat(a);
   }
-  assert.is(machine.stats().waiting, 1);
+  assert.is(machine.stats(0).waiting, 1);
   message(a, encodeDisconnect("0.1"));
   assert.equal(types(wait(499)), []);
   assert.is(types(wait(1)).length, 2);
@@ -381,9 +381,9 @@ test("BrokerMachine forgets a service without workers and requests (M8)", () => 
   const { machine, join, ask, answer, message } = broker();
   join(a);
   answer(a, ask(client, "1"), "x");
-  assert.equal(Object.keys(machine.stats().services), ["s"]);
+  assert.equal(Object.keys(machine.stats(0).services), ["s"]);
   message(a, encodeDisconnect("0.1"));
-  assert.equal(machine.stats().services, {});
+  assert.equal(machine.stats(0).services, {});
 });
 
 test("BrokerMachine refuses requests beyond the bounds, and tells clients that understand (M8)", () => {
@@ -394,14 +394,14 @@ test("BrokerMachine refuses requests beyond the bounds, and tells clients that u
   assert.equal(replies(call(other, 1, "4"), other), ["BACKLOG_FULL"]);
   call(other, 2, "x".repeat(50), undefined, "t");
   assert.equal(replies(call(other, 3, "y", undefined, "t"), other), ["BACKLOG_FULL"]);
-  assert.equal([machine.stats().waiting, machine.stats().waitingBytes], [3, 52]);
+  assert.equal([machine.stats(0).waiting, machine.stats(0).waitingBytes], [3, 52]);
 });
 
 test("BrokerMachine bounds what waits in all services together (M8)", () => {
   const { machine, ask } = broker({}, { maxQueued: 3, maxQueuedBytes: 1000 });
   for (const service of ["a", "b", "c", "d", "e"]) ask(client, "1", service);
-  assert.is(machine.stats().waiting, 3);
-  assert.is(Object.keys(machine.stats().services).length, 3);
+  assert.is(machine.stats(0).waiting, 3);
+  assert.is(Object.keys(machine.stats(0).services).length, 3);
 });
 
 test("BrokerMachine queues a retry that finds its request in hand only once (M8)", () => {
@@ -411,7 +411,7 @@ test("BrokerMachine queues a retry that finds its request in hand only once (M8)
   call(client, 2, "waiting", 200);
   call(client, 1, "held", 250);
   call(client, 2, "waiting", 250);
-  assert.equal([machine.stats().busy, machine.stats().waiting], [1, 1]);
+  assert.equal([machine.stats(0).busy, machine.stats(0).waiting], [1, 1]);
   beat(a);
   assert.equal(reasons(wait(249), "requestDropped"), []);
   assert.equal(reasons(wait(1), "requestDropped"), ["deadline", "deadline"]);
@@ -432,7 +432,7 @@ test("BrokerMachine unregisters a worker whose connection ended, at once (M14)",
   join(a);
   ask(client, "1");
   step({ type: "left", peer: a });
-  assert.is(machine.stats().workers, 0);
+  assert.is(machine.stats(0).workers, 0);
   const again = peer("a");
   assert.is(text(given(join(again), again).body), "1");
 });
@@ -491,7 +491,7 @@ test("BrokerMachine drops the waiting requests of a client that has left, and do
   ]);
   step({ type: "left", peer: a });
   assert.equal(sent(join(b), b), []);
-  assert.equal([machine.stats().busy, machine.stats().waiting], [0, 0]);
+  assert.equal([machine.stats(0).busy, machine.stats(0).waiting], [0, 0]);
 });
 
 test("BrokerMachine drops the reply of a client that is gone, and keeps its worker", () => {
@@ -500,7 +500,7 @@ test("BrokerMachine drops the reply of a client that is gone, and keeps its work
   const asked = ask(client, "1");
   step({ type: "left", peer: client });
   assert.equal(reasons(answer(a, asked, "x"), "replyDropped"), ["clientGone"]);
-  assert.is(machine.stats().workers, 1);
+  assert.is(machine.stats(0).workers, 1);
   assert.is(text(given(ask(other, "2"), a).body), "2");
 });
 
@@ -508,7 +508,7 @@ test("P1: a worker is welcomed, and given as many requests as it holds", () => {
   const { machine, join, call } = broker();
   assert.equal(commands(join(a, "s", "0.1", 2), a), ["welcome"]);
   for (const id of [1, 2, 3]) call(client, id, "x");
-  assert.equal([machine.stats().busy, machine.stats().waiting], [2, 1]);
+  assert.equal([machine.stats(0).busy, machine.stats(0).waiting], [2, 1]);
 });
 
 test("P1: a cancellation takes a waiting request out, and reaches the worker of another", () => {
@@ -518,7 +518,7 @@ test("P1: a cancellation takes a waiting request out, and reaches the worker of 
   call(client, 2, "waiting");
   assert.equal(sent(message(client, encodeCancel(2)), a), []);
   assert.equal(commands(message(client, encodeCancel(1)), a), ["cancel"]);
-  assert.equal([machine.stats().busy, machine.stats().waiting], [1, 0]);
+  assert.equal([machine.stats(0).busy, machine.stats(0).waiting], [1, 0]);
   assert.equal(reasons(answer(a, asked, "x"), "replyDropped"), ["clientGone"]);
   assert.equal(sent(message(client, encodeCancel(1)), a), []);
 });
@@ -541,7 +541,7 @@ test("P1: a failure reaches the caller, and frees the worker", () => {
   const effects = message(a, encodeFailed(job, "oops"));
   const error = decodeToClient(sent(effects, client)[0] ?? []);
   assert.equal(error, { type: "error", call: 1, code: "REQUEST_FAILED", text: "oops" });
-  assert.is(machine.stats().busy, 0);
+  assert.is(machine.stats(0).busy, 0);
   assert.is(text(given(call(client, 2, "y"), a).body), "y");
 });
 
@@ -550,7 +550,7 @@ test("P1: an untouched request goes to another worker and counts no attempt; its
   join(a, "s", "0.1", 1);
   const { job } = given(call(client, 1, "x"), a);
   message(a, encodeReturned(job, true));
-  assert.equal([machine.stats().busy, machine.stats().waiting], [0, 1]);
+  assert.equal([machine.stats(0).busy, machine.stats(0).waiting], [0, 1]);
   assert.is(text(given(join(b, "s", "0.1", 1), b).body), "x");
 });
 
@@ -560,6 +560,61 @@ test("P1: a request that a handler dropped goes on like that of a lost worker", 
   const { job } = given(call(client, 1, "x"), a);
   assert.equal(replies(message(a, encodeReturned(job, false)), client), ["NO_REPLY"]);
   assert.is(text(given(call(client, 2, "y"), a).body), "y");
+});
+
+test("BrokerMachine counts how often a service is asked, and how long requests wait and run", () => {
+  const { machine, ask, join, answer, later } = broker();
+  for (let count = 0; count < 10; count++) ask(peer("c"), `${count}`);
+  later(16);
+  const worker = peer("w");
+  let given = join(worker);
+  for (let count = 0; count < 10; count++) {
+    later(2);
+    given = answer(worker, given, "r");
+  }
+  const { requests, requestsPerSecond, repliesPerSecond, waited, ran } = machine.stats(36)
+    .services["s"] as ServiceStats;
+  assert.equal([requests, requestsPerSecond, repliesPerSecond], [10, 1, 1]);
+  assert.equal([waited.count, waited.max, ran.count, ran.max], [10, 34, 10, 2]);
+  assert.ok(waited.p50 >= 24 && waited.p50 <= 27, `${waited.p50}`);
+});
+
+test("BrokerMachine does not give a stream that has begun to another worker", () => {
+  const { machine, step, message, join } = broker();
+  const workers = [peer("a"), peer("b")];
+  for (const worker of workers) join(worker, "s", "0.1", 1);
+  const client = peer("c");
+  const body = bytes("q");
+  for (const [call, streams] of [[1, true], [2, false]] as const) {
+    const effects = message(client, encodeCall(call, 1000, name("s"), body, streams));
+    const sent = effects.find((effect) => effect.type === "send" && workers.includes(effect.peer));
+    const worker = (sent as Extract<BrokerEffect, { type: "send" }>).peer;
+    const { job } = decodeToWorker((sent as { frames: Frames }).frames) as { job: number };
+    message(worker, encodeJobReply(job, false, bytes("part")));
+    const after = step({ type: "left", peer: worker });
+    const ended = after.flatMap((effect) =>
+      effect.type === "send" && effect.peer === client ? [decodeToClient(effect.frames)] : []
+    );
+    assert.equal(
+      ended.map((reply) => reply.type === "error" && reply.code),
+      streams ? ["NO_REPLY"] : [],
+    );
+    join(worker, "s", "0.1", 1);
+  }
+  assert.is(machine.stats(0).requestsResent, 1);
+});
+
+test("P1: what is behind a WELCOME that was not delivered counts no attempt", () => {
+  const { machine, step, ask, join } = broker({ delivery: "atMostOnce" });
+  ask(peer("c"), "q");
+  const effects = join(peer("a"), "s", "0.1", 1);
+  const first = effects.find((effect) => effect.type === "send");
+  assert.is(decodeToWorker((first as { frames: Frames }).frames).type, "welcome");
+  step({ type: "undelivered", peer: peer("a"), frames: (first as { frames: Frames }).frames });
+  assert.is(machine.stats(0).workers, 1, "another peer of the same name");
+  const worker = (first as { peer: Peer }).peer;
+  step({ type: "undelivered", peer: worker, frames: (first as { frames: Frames }).frames });
+  assert.equal([machine.stats(0).waiting, machine.stats(0).requestsDropped], [1, 0]);
 });
 
 test("BrokerMachine refuses requests and workers while it closes, and tells workers to go", () => {

@@ -98,7 +98,7 @@ class Model {
       else assert.is(decodeToWorker(effect.frames).type, "disconnect");
     }
     const held = [...this.workers.values()].reduce((sum, { held }) => sum + held.size, 0);
-    const stats = this.machine.stats();
+    const stats = this.machine.stats(0);
     assert.equal([stats.workers, stats.busy], [this.workers.size, held]);
     // What a lost worker held goes back past the bounds: it had a place before.
     if (queued) assert.ok(stats.waiting <= 8 && stats.waitingBytes <= 1000, "I13: bounds");
@@ -288,7 +288,7 @@ for (const delivery of ["atLeastOnce", "atMostOnce"]) {
         for (const peer of [...model.clients, ...[...model.workers.keys()]]) {
           model.step({ type: "left", peer });
         }
-        const { workers, busy, waiting, waitingBytes, services } = model.machine.stats();
+        const { workers, busy, waiting, waitingBytes, services } = model.machine.stats(0);
         assert.equal([workers, busy, waiting, waitingBytes], [0, 0, 0, 0]);
         assert.equal(services, {});
       }),

@@ -111,10 +111,17 @@ export class BrokerModel implements RouterTap {
   /** The broker reports something. */
   observed(event: { readonly type: string }): void {
     const told = event as MajordomoBrokerEvent;
-    this.#advance();
-    if (told.type === "workerJoined") this.#joined(told.worker, told.service);
-    if (told.type === "workerLeft") this.#workerLeft(told);
-    if (told.type === "requestDropped") this.#dropped(told);
+    switch (told.type) {
+      case "workerJoined":
+        this.#advance();
+        return this.#joined(told.worker, told.service);
+      case "workerLeft":
+        this.#advance();
+        return this.#workerLeft(told);
+      case "requestDropped":
+        this.#advance();
+        return this.#dropped(told);
+    }
   }
 
   /** Ends what callers do not wait for any more, and what no worker came for: this is what a broker does first. */
@@ -159,8 +166,14 @@ export class BrokerModel implements RouterTap {
       }
       return;
     }
-    if (message.type === "ready") return void this.#offers.set(peer, message);
     const worker = this.#workers.get(peer);
+    if (message.type === "ready") {
+      this.#offers.set(peer, message);
+      const isReserved = decoder.decode(message.service).startsWith("mmi.");
+      const isSecond = worker !== undefined && worker.heardAt + this.#ttl > now;
+      if ((isSecond || isReserved) && !this.#speech.isRefused(peer)) this.#refuse(peer);
+      return;
+    }
     // One that has expired is unregistered before anything that it says is heard.
     if (message.type === "malformed" || worker === undefined) return;
     if (worker.heardAt + this.#ttl <= now) return;
@@ -194,9 +207,10 @@ export class BrokerModel implements RouterTap {
     }
     const service = this.#serviceOf(name);
     const takesParts = message.dialect !== "0.1";
+    const { streams } = message;
     const request: RequestModel = {
-      ...{ call, client: peer, number, takesParts, service, arrivedAt: now, dueAt },
-      ...{ attempts: 0, over: false, worker: undefined, job: undefined },
+      ...{ call, client: peer, number, takesParts, streams, service, arrivedAt: now, dueAt },
+      ...{ attempts: 0, begun: false, over: false, worker: undefined, job: undefined },
     };
     this.#counts.requests++;
     this.#requests.add(request);
@@ -294,11 +308,12 @@ export class BrokerModel implements RouterTap {
 
   #answered(worker: WorkerModel, message: Extract<ToBroker, { readonly job: number }>): void {
     const request = worker.held.get(message.job);
-    if (request === undefined) return;
+    if (request === undefined) return this.#refuse(worker.peer);
     const { client: to, number, over } = request;
     if (message.type === "partial") {
       if (!over && request.takesParts) {
         this.#speech.owe({ to, what: "partial", number, body: message.body });
+        request.begun = request.streams;
       }
       return;
     }
@@ -321,6 +336,11 @@ export class BrokerModel implements RouterTap {
     worker.service.free(worker);
   }
 
+  /** It said what it must not. */
+  #refuse(to: Peer): void {
+    this.#speech.owe({ to, what: "disconnect", number: undefined });
+  }
+
   /** The request ends without a reply, and a caller that speaks P1 is told. */
   #fail(request: RequestModel): void {
     const { client: to, number } = request;
@@ -334,7 +354,10 @@ export class BrokerModel implements RouterTap {
     const { delivery, attempts } = request.service.rules;
     request.worker = undefined;
     if (request.over) return void this.#requests.delete(request);
-    if (request.attempts >= attempts || (delivery === "atMostOnce" && request.attempts > 0)) {
+    if (
+      request.begun || request.attempts >= attempts ||
+      (delivery === "atMostOnce" && request.attempts > 0)
+    ) {
       this.#fail(request);
     } else request.service.putBack(request);
   }

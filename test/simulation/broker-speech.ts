@@ -9,7 +9,7 @@ import type { WorkerModel } from "./service-model.ts";
 /** Something that a broker is to say at once. */
 export interface Debt {
   readonly to: Peer;
-  readonly what: "partial" | "final" | "error" | "cancel";
+  readonly what: "partial" | "final" | "error" | "cancel" | "disconnect";
   /** The client's number of a call, or the broker's of a job; undefined where replies have none. */
   readonly number: number | undefined;
   readonly body?: Frames;
@@ -77,7 +77,7 @@ export class BrokerSpeech {
   /** All that was owed has been said by now. */
   settle(): void {
     for (const { what, number } of this.#debts) {
-      const invariant = what === "cancel" ? "I16" : "I1";
+      const invariant = what === "cancel" ? "I16" : what === "disconnect" ? "I10" : "I1";
       this.#violate(invariant, `the broker owes ${what} of ${number}, and does not say it`);
     }
     this.#debts = [];
@@ -95,6 +95,7 @@ export class BrokerSpeech {
     if (message.type === "disconnect") {
       if (this.#refused.has(peer)) this.#violate("I10", "a worker is refused twice");
       this.#refused.add(peer);
+      this.#debts = this.#debts.filter(({ to, what }) => to !== peer || what !== "disconnect");
       return;
     }
     const worker = this.#hooks.workerOf(peer);

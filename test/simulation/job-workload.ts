@@ -188,7 +188,7 @@ export class JobWorkload {
         if (error instanceof PrivateerError && error.code === "UNSUPPORTED") return;
         throw error;
       }
-      if (this.#random.chance(0.5)) await this.#pause(job, this.#random.tailed(1, 20));
+      if (this.#random.chance(0.5)) await this.#pause(job, this.#random.tailed(1, 200));
     }
   }
 

@@ -58,4 +58,63 @@ export const regressions: readonly Regression[] = [
       { at: 270, kind: "oneWay", target: ["client1", "server"], duration: 1477, strength: 0 },
     ],
   },
+  {
+    name: "an abort ends a worker whose reply finds no room",
+    scenario: "majordomo",
+    seed: 368,
+    plan: [],
+  },
+  {
+    name: "an abort ends the earlier sockets of a worker, which linger",
+    scenario: "majordomo",
+    network: "zmtp",
+    seed: 126,
+    plan: [
+      { at: 96, kind: "oneWay", target: ["worker1", "broker"], duration: 209, strength: 0 },
+      { at: 399, kind: "oneWay", target: ["worker1", "broker"], duration: 1612, strength: 0 },
+      { at: 1763, kind: "halfOpen", target: ["client3", "broker"], duration: 38, strength: 0 },
+      { at: 1918, kind: "halfOpen", target: ["broker", "worker2"], duration: 1082, strength: 0 },
+      { at: 2260, kind: "stop", target: ["broker"], duration: 244, strength: 0 },
+    ],
+  },
+  {
+    name: "an abort ends a client without a last word",
+    scenario: "majordomo",
+    network: "zmtp",
+    seed: 336,
+    plan: [
+      { at: 544, kind: "stall", target: ["broker", "client1"], duration: 1413, strength: 0 },
+    ],
+  },
+  {
+    name: "a retry that has not left when an earlier attempt is answered never does",
+    scenario: "majordomo",
+    network: "zmtp",
+    seed: 894,
+    plan: [
+      { at: 175, kind: "oneWay", target: ["worker3", "broker"], duration: 731, strength: 0 },
+      { at: 362, kind: "slow", target: ["client1"], duration: 1896, strength: 49 },
+      { at: 1137, kind: "lag", target: ["broker", "client1"], duration: 1278, strength: 378 },
+      { at: 1160, kind: "halfOpen", target: ["broker", "stranger"], duration: 814, strength: 0 },
+      { at: 1600, kind: "lag", target: ["broker", "worker1"], duration: 61, strength: 246 },
+    ],
+  },
+  {
+    name: "a stream has the parts that come between two attempts",
+    scenario: "majordomo",
+    seed: 889,
+    plan: [
+      { at: 156, kind: "stall", target: ["worker1", "broker"], duration: 542, strength: 0 },
+      { at: 439, kind: "lag", target: ["broker", "worker3"], duration: 651, strength: 221 },
+      { at: 814, kind: "crash", target: ["worker2"], duration: 42, strength: 0 },
+      { at: 1027, kind: "trickle", target: ["stranger", "broker"], duration: 86, strength: 51 },
+      { at: 1350, kind: "stall", target: ["worker2", "broker"], duration: 399, strength: 0 },
+    ],
+  },
+  {
+    name: "what is behind a WELCOME that was not delivered has not run",
+    scenario: "majordomo",
+    seed: 2107,
+    plan: [],
+  },
 ];

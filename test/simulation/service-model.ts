@@ -16,10 +16,13 @@ export interface RequestModel {
   /** The client's number of it in P1; undefined in 0.1 and 0.2. */
   readonly number: number | undefined;
   readonly takesParts: boolean;
+  readonly streams: boolean;
   readonly service: ServiceModel;
   readonly arrivedAt: number;
   dueAt: number;
   attempts: number;
+  /** Whether parts have gone to a caller who takes them. */
+  begun: boolean;
   /** Over: it had its reply, or will have none. A worker may hold it still. */
   over: boolean;
   worker: WorkerModel | undefined;

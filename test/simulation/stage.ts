@@ -49,6 +49,8 @@ export interface ServiceSettings {
   /** Milliseconds that requests wait for a service without workers. */
   readonly expiry: number;
   readonly maxQueued: number;
+  /** Whether all workers are of the first service, so that nobody serves the others. */
+  readonly single: boolean;
   /** How likely a worker or client is one that does not know P1; a probability each. */
   readonly plain: number;
   /** How likely a handler answers in parts. */
@@ -120,8 +122,9 @@ export function drawSettings(random: Random): Settings {
       expiry: random.integer(100, 1500),
       maxQueued: random.chance(0.3) ? random.integer(1, 4) : 1000,
       plain: sometimes(1),
-      parts: sometimes(0.6),
-      streams: sometimes(0.6),
+      parts: sometimes(1),
+      streams: sometimes(1),
+      single: random.chance(0.4),
     },
   };
 }

@@ -99,10 +99,10 @@ export class BrokerMachine {
     return this.#dispatcher.busy === 0 && this.#directory.totals.waiting === 0;
   }
 
-  stats(): MajordomoBrokerStats {
+  stats(now: number): MajordomoBrokerStats {
     const services = Array.from(
       this.#directory,
-      (service) => [nameOf(service.name), service.stats()] as const,
+      (service) => [nameOf(service.name), service.stats(now)] as const,
     );
     return {
       ...this.#output.counters,

@@ -49,7 +49,8 @@ export class Dispatcher {
     const { service } = worker;
     const ttl = job.dueAt === Infinity ? undefined : Math.max(0, Math.ceil(job.dueAt - now));
     const frames = encodeJob(worker.dialect, job.id, ttl, job.body);
-    job.attempts++;
+    if (job.attempts++ === 0) service.waited.add(now - job.arrivedAt);
+    job.dispatchedAt = now;
     job.worker = worker;
     job.frames = frames;
     worker.held.set(job.id, job);

@@ -33,6 +33,9 @@ export class Job implements Due {
   readonly arrivedAt: number;
   body: Frames;
   readonly bytes: number;
+  /** Whether its caller takes parts of the reply, and whether it has been sent any. */
+  readonly streams: boolean;
+  begun = false;
   /** When its caller gives up. */
   dueAt: number;
   /** How many workers have been sent it. */
@@ -40,6 +43,8 @@ export class Job implements Due {
   /** Whether nobody waits for it any more: it had its reply, will have none, or its caller is gone. */
   over = false;
   worker: Worker | undefined;
+  /** When its worker was sent it. */
+  dispatchedAt = 0;
   /** As the worker was sent it. */
   frames: Frames | undefined;
   /** Its place among its client's waiting requests, and among all of its service, by arrival. */
@@ -54,6 +59,7 @@ export class Job implements Due {
       readonly dialect: Dialect;
       readonly envelope: Frames;
       readonly call: CallId;
+      readonly streams: boolean;
       readonly body: Frames;
     },
     bytes: number,
@@ -66,6 +72,7 @@ export class Job implements Due {
     this.dialect = request.dialect;
     this.envelope = request.envelope;
     this.call = request.call;
+    this.streams = request.streams;
     this.body = request.body;
     this.bytes = bytes;
     this.arrivedAt = now;

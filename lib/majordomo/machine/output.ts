@@ -33,6 +33,8 @@ export type RequestEnd =
   | "attempts"
   /** Its worker was lost, and its service is delivered at most once. */
   | "atMostOnce"
+  /** Its worker was lost when its caller had parts of the reply already. */
+  | "begun"
   /** Its handler failed. */
   | "failed"
   /** Too much waits already. */

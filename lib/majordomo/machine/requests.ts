@@ -63,6 +63,7 @@ export class Requests {
     if (dueAt !== Infinity) this.#callers.add(job);
     this.#output.counters.requests++;
     service.counters.requests++;
+    service.requests.add(now);
     return job;
   }
 
@@ -123,6 +124,7 @@ export class Requests {
         : encodeReply(dialect, job.envelope, job.service.name, final, body),
     );
     if (final) this.#end(job);
+    else job.begun = true;
   }
 
   /** Ends a request without a reply; a client that speaks P1 is told. */

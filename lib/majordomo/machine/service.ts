@@ -1,6 +1,8 @@
 import { Chain, Link } from "./chain.ts";
 import type { Due } from "./deadlines.ts";
+import { Histogram, type LatencyStats } from "./histogram.ts";
 import type { Client, Job, Worker } from "./model.ts";
+import { Rate } from "./rate.ts";
 
 /** How a service's requests are treated. */
 export interface ServicePolicy {
@@ -15,6 +17,9 @@ export interface ServicePolicy {
   /** Milliseconds that requests wait for a service without workers. */
   readonly expiry: number;
 }
+
+/** The milliseconds over which rates are taken. */
+const rateSpan = 10_000;
 
 interface ServiceCounters {
   requests: number;
@@ -41,6 +46,14 @@ export interface ServiceStats {
   readonly resent: number;
   /** Requests that ended without a reply. */
   readonly dropped: number;
+  /** Requests that came in a second, of late: over some 10 seconds. */
+  readonly requestsPerSecond: number;
+  /** Final replies in a second, of late. */
+  readonly repliesPerSecond: number;
+  /** How long requests waited until a worker was sent them for the first time. */
+  readonly waited: LatencyStats;
+  /** How long workers had a request until their final reply came. */
+  readonly ran: LatencyStats;
 }
 
 /** What waits in all services together. */
@@ -70,6 +83,10 @@ export class Service implements Due {
   readonly policy: ServicePolicy;
   readonly ready: Chain<Worker> = new Chain<Worker>();
   readonly counters: ServiceCounters = { requests: 0, replies: 0, resent: 0, dropped: 0 };
+  readonly requests: Rate = new Rate(rateSpan);
+  readonly replies: Rate = new Rate(rateSpan);
+  readonly waited: Histogram = new Histogram();
+  readonly ran: Histogram = new Histogram();
   /** Registered workers. */
   workers = 0;
   /** Requests with workers. */
@@ -190,8 +207,15 @@ export class Service implements Due {
     return job;
   }
 
-  stats(): ServiceStats {
+  stats(now: number): ServiceStats {
     const { workers, busy, waiting, waitingBytes } = this;
-    return { workers, busy, waiting, waitingBytes, ...this.counters };
+    return {
+      ...{ workers, busy, waiting, waitingBytes },
+      ...this.counters,
+      requestsPerSecond: this.requests.read(now),
+      repliesPerSecond: this.replies.read(now),
+      waited: this.waited.read(),
+      ran: this.ran.read(),
+    };
   }
 }

@@ -135,7 +135,8 @@ export class Workers {
   undelivered(peer: Peer, frames: Frames, now: number): boolean {
     const worker = this.#workers.get(peer);
     if (worker === undefined) return false;
-    let lost = false;
+    // Before WELCOME, a worker that offered P1 is sent nothing.
+    let lost = frames === welcome;
     for (const job of worker.held.values()) {
       lost ||= job.frames === frames;
       if (lost) job.attempts--;
@@ -151,6 +152,8 @@ export class Workers {
     if (!final) return;
     this.#output.counters.replies++;
     worker.service.counters.replies++;
+    worker.service.replies.add(now);
+    worker.service.ran.add(now - job.dispatchedAt);
     this.#dispatcher.release(worker, job, now);
   }
 
@@ -209,6 +212,10 @@ export class Workers {
     } else if (job.attempts >= attempts) {
       const text = `${job.attempts} workers of ${name} were lost with it`;
       this.#requests.fail(job, "attempts", "NO_REPLY", text);
+    } else if (job.begun && job.streams) {
+      // Another run has parts of its own, which do not continue these.
+      const text = `the worker of ${name} was lost in the middle of its reply`;
+      this.#requests.fail(job, "begun", "NO_REPLY", text);
     } else this.#putBack(job);
   }
 

@@ -24,6 +24,8 @@ export type ToBroker =
     readonly call: CallId;
     /** Milliseconds until the caller gives up; undefined when it did not say. */
     readonly ttl: number | undefined;
+    /** Whether the caller takes the parts of its reply, as far as it says. */
+    readonly streams: boolean;
     readonly service: Uint8Array;
     readonly body: Frames;
   }
@@ -100,6 +102,7 @@ function request(frames: Frames, header: number, at: number, dialect: Version): 
     envelope,
     call: 0,
     ttl: undefined,
+    streams: dialect === "0.2",
     service,
     body: frames.slice(at + 1),
   };
@@ -109,11 +112,12 @@ function extendedClient(frames: Frames): ToBroker {
   const first = frames[0] as Uint8Array;
   if (first.byteLength < callFrameBytes) return badClient;
   const call = readNumber(first, headerBytes + 1);
-  if (first[headerBytes] === clientCommand.cancel) return { type: "cancel", call };
+  const command = first[headerBytes];
+  if (command === clientCommand.cancel) return { type: "cancel", call };
+  const streams = command === clientCommand.stream;
   const service = frames[1];
-  if (first[headerBytes] !== clientCommand.request || first.byteLength < callFrameBytes + 4) {
-    return badClient;
-  }
+  if (!streams && command !== clientCommand.request) return badClient;
+  if (first.byteLength < callFrameBytes + 4) return badClient;
   if (!isServiceName(service) || frames.length < 3 || call === 0) return badClient;
   const ttl = readUint32(first, callFrameBytes);
   return {
@@ -122,6 +126,7 @@ function extendedClient(frames: Frames): ToBroker {
     envelope: none,
     call,
     ttl: ttl === maxTtl ? undefined : ttl,
+    streams,
     service,
     body: frames.slice(2),
   };

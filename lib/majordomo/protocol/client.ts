@@ -21,6 +21,8 @@ export const clientCommand = {
   final: 3,
   error: 4,
   cancel: 5,
+  /** A request whose caller takes the parts of its reply. */
+  stream: 6,
 } as const;
 
 /** Why a broker ends a call without a reply: the codes of ERROR. */
@@ -70,9 +72,18 @@ export function encodeRequest(version: Version, service: Uint8Array, body: Frame
   ];
 }
 
-/** A request in P1; `ttl` is the milliseconds until the caller gives up. */
-export function encodeCall(call: CallId, ttl: number, service: Uint8Array, body: Frames): Frames {
-  const frame = callFrame(clientCommand.request, call, 4);
+/**
+ * A request in P1; `ttl` is the milliseconds until the caller gives up, `streams` whether it takes parts of
+ * the reply.
+ */
+export function encodeCall(
+  call: CallId,
+  ttl: number,
+  service: Uint8Array,
+  body: Frames,
+  streams = false,
+): Frames {
+  const frame = callFrame(streams ? clientCommand.stream : clientCommand.request, call, 4);
   writeUint32(frame, callFrameBytes, ttl);
   return [frame, service, ...body];
 }

@@ -42,6 +42,7 @@ function rulesOf({ attempts, services }: Settings): (service: string) => Service
 function cast(stage: Stage): Cast {
   const { world, settings } = stage;
   const { heartbeat, backoff, drain, linger, perWorker, attempts } = settings;
+  const served = settings.services.single ? services.slice(0, 1) : services;
   const clients = new Map<string, { call(probe: boolean): Promise<void> }>();
   const clientNames = numbered("client", settings.clients);
   const workerNames = numbered("worker", settings.workers + 1);
@@ -56,12 +57,12 @@ function cast(stage: Stage): Cast {
   });
   for (const name of clientNames) {
     world.define(name, (process) => {
-      const subject = majordomoClients(endpoint, stage, services, attempts);
+      const subject = majordomoClients(endpoint, stage, served, attempts);
       clients.set(name, new ClientWorkload(stage, process, subject));
     });
   }
   for (const [index, name] of workerNames.entries()) {
-    const service = services[index % services.length] as string;
+    const service = served[index % served.length] as string;
     world.define(name, (process) => {
       const random = randomOf(stage, process);
       const version = random.pick(["0.1", "0.2"] as const);
