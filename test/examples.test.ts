@@ -18,8 +18,8 @@ function run(file: string, ...args: string[]): SpawnSyncReturns<string> {
   });
 }
 
-function printed(file: string): string {
-  const { status, stdout, stderr } = run(file);
+function printed(file: string, ...args: string[]): string {
+  const { status, stdout, stderr } = run(file, ...args);
   assert.is(status, 0, `${file} ended with ${status}:\n${stdout}\n${stderr}`);
   return stdout;
 }
@@ -43,19 +43,21 @@ for (const file of readdirSync("examples").filter((name) => name.endsWith(".ts")
 // The demo's processes talk over Node's own channel.
 const onNode = runner[0] === "--import" ? test : test.skip;
 
-onNode("npm run demo ends with a summary that adds up", () => {
-  const stdout = printed("examples/demo/main.ts");
-  const figure = (name: string) => Number(new RegExp(`^${name} +(\\d+)`, "m").exec(stdout)?.[1]);
-  assert.ok(figure("sent") > 0, stdout);
-  assert.is(figure("answered"), figure("sent"), stdout);
-  assert.is(figure("lost"), 0, stdout);
-  assert.ok(figure("killed") > 0, stdout);
-});
+for (const name of ["simple-pirate", "majordomo"]) {
+  onNode(`npm run demo -- ${name} ends with a summary that adds up`, () => {
+    const stdout = printed("examples/demo/main.ts", name);
+    const figure = (what: string) => Number(new RegExp(`^${what} +(\\d+)`, "m").exec(stdout)?.[1]);
+    assert.ok(figure("sent") > 0, stdout);
+    assert.is(figure("answered"), figure("sent"), stdout);
+    assert.is(figure("lost"), 0, stdout);
+    assert.ok(figure("killed") > 0, stdout);
+  });
+}
 
 onNode("the demo refuses a name that it does not know", () => {
   const { status, stderr } = run("examples/demo/main.ts", "nonsense");
   assert.is(status, 2);
-  assert.match(stderr, /no demo "nonsense"/);
+  assert.match(stderr, /no demo "nonsense". There are: simple-pirate, majordomo/);
 });
 
 test.run();

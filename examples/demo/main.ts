@@ -1,18 +1,15 @@
 /**
- * Shows a pattern at work on real sockets while its processes are killed: `npm run demo`.
+ * Shows a pattern at work on real sockets while its processes are killed: `npm run demo -- NAME`.
  */
 import process from "node:process";
-import { simplePirate } from "./simple-pirate.ts";
 
-/** Each ends by itself and says whether every request was answered. */
-const demos: Readonly<Record<string, () => Promise<boolean>>> = {
-  "simple-pirate": simplePirate,
-};
+/** Each is a file here whose `demo()` ends by itself and says whether every request was answered. */
+const demos: readonly string[] = ["simple-pirate", "majordomo"];
 
 const [name = "simple-pirate"] = process.argv.slice(2);
-const demo = demos[name];
-if (demo === undefined) {
-  console.error(`There is no demo "${name}". There are: ${Object.keys(demos).join(", ")}`);
+if (!demos.includes(name)) {
+  console.error(`There is no demo "${name}". There are: ${demos.join(", ")}`);
   process.exit(2);
 }
+const { demo } = await import(`./${name}.ts`) as { demo(): Promise<boolean> };
 process.exitCode = await demo() ? 0 : 1;

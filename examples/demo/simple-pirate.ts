@@ -11,7 +11,7 @@ const anywhere = "tcp://127.0.0.1:*";
  * A queue, three worker processes and a client. Whenever all three have been at work for a while, one is
  * killed with SIGKILL. Whether all requests were answered, each with its own answer.
  */
-export async function simplePirate(): Promise<boolean> {
+export async function demo(): Promise<boolean> {
   const line = new LiveLine();
   const count = { sent: 0, answered: 0, wrong: 0, lost: 0 };
 

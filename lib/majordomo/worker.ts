@@ -28,6 +28,14 @@ export interface MajordomoWorkerOptions {
   /** How the worker and its broker find each other dead; the same on both sides. */
   readonly heartbeat?: HeartbeatOptions | undefined;
   /**
+   * Milliseconds after which a job that is still open counts as hung, from when it came; at least 1. The worker
+   * then says DISCONNECT, as its heartbeats would go on for ever: the broker gives all that it holds to others,
+   * or ends it (`atMostOnce`), their signals fire here, and the worker comes back once the jobs that hang have
+   * ended.
+   * @default no job counts as hung
+   */
+  readonly maxRun?: number | undefined;
+  /**
    * The pause before a new socket, after the broker was silent or said DISCONNECT: it doubles each time,
    * until the broker says something else, and is stretched at random up to twofold.
    */
@@ -73,7 +81,7 @@ export interface MajordomoWorkerOptions {
  * Opens a Majordomo worker: jobs from one broker, for one service.
  *
  * The worker registers when its connection stands, and again whenever it stands anew. It sends heartbeats
- * while jobs are in hand, and expects the broker's: when the broker says nothing for `interval` times
+ * while jobs are in hand (`maxRun` bounds for how long), and expects the broker's: when the broker says nothing for `interval` times
  * `liveness` milliseconds, or says DISCONNECT, the jobs in hand are cancelled and the worker registers again
  * on a new socket, after a pause. So it survives the restart of the broker, and a network that swallows
  * everything. Jobs whose connection is gone are cancelled (their `signal` fires): the broker gives them to
@@ -120,6 +128,7 @@ export function majordomoWorker(
     concurrency,
     heartbeat: heartbeatPolicy(options.heartbeat, 2500),
     backoff: { initial, max: duration("backoff.max", options.backoff?.max, 30_000, initial) },
+    maxRun: options.maxRun === undefined ? Infinity : duration("maxRun", options.maxRun, 1, 1),
     random: Math.random,
   });
   checkEndpoint(endpoint, "connect", transport);

@@ -171,6 +171,7 @@ for (const state of ["new", "joined", "busy", "welcomed", "resting", "ended"]) {
             concurrency: 2,
             heartbeat: { interval: 100, liveness: 3 },
             backoff: { initial: 10, max: 100 },
+            maxRun: Infinity,
             random: () => 0,
           });
           const jobs: number[] = [];

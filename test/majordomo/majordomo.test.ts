@@ -386,6 +386,30 @@ for (const { name, transport: open, anywhere } of subjects) {
     },
   );
 
+  over("gives the request of a handler that hangs to another worker", async (transport) => {
+    await using broker = await majordomoBroker(anywhere, { transport });
+    const events: string[] = [];
+    const options = { transport, backoff: { initial: 1 } };
+    await using hanging = majordomoWorker(broker.endpoint, "s", {
+      ...options,
+      maxRun: 50,
+      observe: ({ type }) => events.push(type),
+    });
+    await until(() => broker.stats().workers === 1, "the worker has registered");
+    await using request = majordomoClient(broker.endpoint, { transport, ...patient });
+    const call = request("s", "x");
+    const job = (await hanging[Symbol.asyncIterator]().next()).value as Job;
+    await using other = majordomoWorker(broker.endpoint, "s", options);
+    void worker((request) => request)(other);
+    assert.is((await call).text(), "x");
+    assert.ok(job.signal.aborted);
+    assert.is(broker.stats().workers, 1);
+    job.drop();
+    await until(() => broker.stats().workers === 2, "the worker is back");
+    assert.is(events.filter((type) => type === "registered").length, 2);
+    assert.is(broker.stats().requestsResent, 1);
+  });
+
   over("loses no part to a broker that reads slowly", async (transport) => {
     const router = await transport.router({ receiveHighWaterMark: 10 });
     const endpoint = await router.bind(anywhere);

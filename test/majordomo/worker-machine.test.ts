@@ -16,13 +16,14 @@ const encoder = new TextEncoder();
 const bytes = (...frames: string[]): Frames => frames.map((frame) => encoder.encode(frame));
 
 /** A worker with a clock that the test moves. */
-function worker(version: "0.1" | "0.2" = "0.1") {
+function worker(version: "0.1" | "0.2" = "0.1", maxRun: number = Infinity) {
   const machine = new WorkerMachine({
     version,
     service: encoder.encode("s"),
     concurrency: 2,
     heartbeat: { interval: 100, liveness: 3 },
     backoff: { initial: 10, max: 35 },
+    maxRun,
     random: () => 0.5,
   });
   let now = 0;
@@ -87,6 +88,25 @@ test('7/MDP: "MUST consider the other peer disconnected": silence gives the sock
   assert.equal(told(wait(1)), ["reopening", "cancel left", "close"]);
   assert.equal(told(wait(14)), []);
   assert.equal(told(wait(1)), ["open"]);
+});
+
+test("WorkerMachine gives up what it holds when a job hangs, and comes back when that has ended", () => {
+  const { machine, step, message, answer, wait } = worker("0.1", 250);
+  step({ type: "joined" });
+  message(welcome);
+  message(encodeJob("P1", 1, undefined, bytes("x")));
+  assert.equal(told(wait(100)), ["heartbeat"]);
+  message(encodeJob("P1", 2, undefined, bytes("x")));
+  message(encodeHeartbeat("P1"));
+  assert.equal(told(wait(149)), ["heartbeat"]);
+  const hung = ["disconnect", "reopening", "cancel left", "cancel left", "close"];
+  assert.equal(told(wait(1)), hung);
+  assert.is(machine.deadline, Infinity);
+  assert.equal(told(answer(2)), ["replyDropped"]);
+  assert.equal(told(wait(1000)), []);
+  assert.equal(told(answer(1)), ["replyDropped"]);
+  assert.equal(told(wait(0)), ["open"]);
+  assert.equal(told(step({ type: "joined" })), ["ready", "registered"]);
 });
 
 test("WorkerMachine does not take a broker that it cannot reach for silent", () => {

@@ -179,7 +179,7 @@ export class JobWorkload {
 
   /** Answers in parts, where that can be done. */
   async #sendParts(job: Job): Promise<void> {
-    const { journal } = this.#stage;
+    const { journal, world, healAt } = this.#stage;
     const run = journal.runs.length;
     for (let number = 1, most = this.#random.integer(1, mostParts); number <= most; number++) {
       try {
@@ -188,7 +188,9 @@ export class JobWorkload {
         if (error instanceof PrivateerError && error.code === "UNSUPPORTED") return;
         throw error;
       }
-      if (this.#random.chance(0.5)) await this.#pause(job, this.#random.tailed(1, 200));
+      if (this.#random.chance(0.5) && world.now < healAt) {
+        await this.#pause(job, this.#random.tailed(1, 200));
+      }
     }
   }
 

@@ -418,7 +418,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     wrong: "",
     scenario: "majordomo",
     network: "zmtp",
-    breaks: ["I4"],
+    breaks: ["I16", "I4"],
   },
   {
     name: "a reply over a connection for one request at a time goes to a later one",
@@ -426,7 +426,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     correct: "      if (lane !== undefined) this.#discard(lane);\n      throw error;",
     wrong: "      if (lane !== undefined) this.#idle.push(lane);\n      throw error;",
     scenario: "majordomo",
-    breaks: ["I2"],
+    breaks: ["I16", "I2"],
   },
   {
     name: "an aborted worker waits for a socket that takes nothing",

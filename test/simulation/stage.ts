@@ -53,6 +53,8 @@ export interface ServiceSettings {
   readonly single: boolean;
   /** How likely a worker or client is one that does not know P1; a probability each. */
   readonly plain: number;
+  /** After how many milliseconds a job hangs. */
+  readonly maxRun: number | undefined;
   /** How likely a handler answers in parts. */
   readonly parts: number;
   /** How likely a call is for a stream. */
@@ -125,6 +127,7 @@ export function drawSettings(random: Random): Settings {
       parts: sometimes(1),
       streams: sometimes(1),
       single: random.chance(0.4),
+      maxRun: random.chance(0.3) ? random.integer(100, 1000) : undefined,
     },
   };
 }

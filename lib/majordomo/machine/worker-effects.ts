@@ -45,10 +45,13 @@ export type MajordomoWorkerEvent =
   | { readonly type: "registered" }
   /** The connection to the broker ended; the jobs in hand are cancelled. */
   | { readonly type: "left" }
-  /** The broker said DISCONNECT, or was silent for too long; there is a new socket after `pause` ms. */
+  /**
+   * The broker said DISCONNECT or was silent for too long, a job was dropped where the protocol has no word for
+   * it, or a job hangs; there is a new socket after `pause` ms, and not before a job that hangs has ended.
+   */
   | {
     readonly type: "reopening";
-    readonly reason: "disconnected" | "silent" | "dropped";
+    readonly reason: "disconnected" | "silent" | "dropped" | "hung";
     readonly pause: number;
   }
   /** A request ended without an answer. */

@@ -23,6 +23,8 @@ export interface WorkerPolicy {
   readonly concurrency: number;
   readonly heartbeat: HeartbeatPolicy;
   readonly backoff: { readonly initial: number; readonly max: number };
+  /** After how many milliseconds a job that is still open counts as hung. */
+  readonly maxRun: number;
   /** A number from 0 to 1, for the pauses. */
   readonly random: () => number;
 }
@@ -33,6 +35,7 @@ class Held implements Due {
   /** What to answer to in 0.1 and 0.2; undefined in P1. */
   readonly address: Uint8Array | undefined;
   readonly dueAt: number;
+  readonly since: number;
   over = false;
   cancelled = false;
 
@@ -41,6 +44,7 @@ class Held implements Due {
     this.job = request.job;
     this.address = request.address;
     this.dueAt = request.ttl === undefined ? Infinity : now + request.ttl;
+    this.since = now;
   }
 }
 
@@ -54,6 +58,8 @@ export class WorkerMachine {
   /** In P1, by the broker's number. */
   readonly #byJob = new Map<JobId, Held>();
   readonly #due = new Deadlines<Held>();
+  /** Jobs of earlier connections that hang; nothing is taken before they have ended. */
+  readonly #hung = new Set<number>();
   #state: "connecting" | "registered" | "resting" | "ended" = "connecting";
   #extended = false;
   #closing = false;
@@ -71,10 +77,19 @@ export class WorkerMachine {
 
   /** When a tick is next worth sending; Infinity when nothing is due. */
   get deadline(): number {
-    if (this.#state === "resting") return this.#restsUntil;
+    if (this.#state === "resting") return this.#hung.size > 0 ? Infinity : this.#restsUntil;
     if (this.#state !== "registered") return Infinity;
     const { interval } = this.#policy.heartbeat;
-    return Math.min(this.#heardAt + this.#expiry, this.#sentAt + interval, this.#due.first);
+    const silentAt = this.#heardAt + this.#expiry;
+    return Math.min(silentAt, this.#sentAt + interval, this.#due.first, this.#hangsAt);
+  }
+
+  /** When the oldest job will have hung. */
+  get #hangsAt(): number {
+    const { maxRun } = this.#policy;
+    if (maxRun === Infinity || this.#held.size === 0) return Infinity;
+    const [oldest] = this.#held.values();
+    return (oldest as Held).since + maxRun;
   }
 
   /** Whether partial replies can be sent. */
@@ -128,7 +143,9 @@ export class WorkerMachine {
     if (this.#state === "registered" && now >= this.#heardAt + this.#expiry) {
       this.#rest("silent", now);
     }
-    if (this.#state === "resting" && now >= this.#restsUntil && !this.#closing) {
+    if (this.#state === "registered" && now >= this.#hangsAt) this.#hang(now);
+    const rested = now >= this.#restsUntil && this.#hung.size === 0;
+    if (this.#state === "resting" && rested && !this.#closing) {
       this.#state = "connecting";
       this.#effects.push({ type: "open" });
     }
@@ -188,6 +205,7 @@ export class WorkerMachine {
   }
 
   #answered(job: number, final: boolean, body: Frames, now: number): void {
+    if (final) this.#hung.delete(job);
     const held = final ? this.#release(job) : this.#held.get(job);
     if (held === undefined) return this.#report({ type: "replyDropped" });
     const { address } = held;
@@ -204,6 +222,7 @@ export class WorkerMachine {
     now: number,
   ): void {
     this.#report({ type: "requestDropped" });
+    this.#hung.delete(job);
     const held = this.#release(job);
     if (held === undefined) return;
     if (held.address === undefined) {
@@ -251,8 +270,17 @@ export class WorkerMachine {
     this.#byJob.clear();
   }
 
+  /** Says DISCONNECT, so that others get what is held here, and takes nothing until what hangs has ended. */
+  #hang(now: number): void {
+    for (const { number, since } of this.#held.values()) {
+      if (now >= since + this.#policy.maxRun) this.#hung.add(number);
+    }
+    this.#effects.push({ type: "send", frames: encodeDisconnect(this.#dialect) });
+    this.#rest("hung", now);
+  }
+
   /** Gives the socket up, and has a new one after a pause (7/MDP: "reconnect ... on a new socket"). */
-  #rest(reason: "disconnected" | "silent" | "dropped", now: number): void {
+  #rest(reason: Extract<MajordomoWorkerEvent, { type: "reopening" }>["reason"], now: number): void {
     const { backoff: { initial, max }, random } = this.#policy;
     const pause = Math.min(max, initial * 2 ** this.#failures) * (1 + random());
     this.#failures++;

@@ -65,10 +65,19 @@ function cast(stage: Stage): Cast {
     const service = served[index % served.length] as string;
     world.define(name, (process) => {
       const random = randomOf(stage, process);
+      const { maxRun } = settings.services;
       const version = random.pick(["0.1", "0.2"] as const);
       const own = transportOf(stage, process, {});
       const transport = random.chance(settings.services.plain) ? plainWorker(own) : own;
-      const options = { version, heartbeat, backoff, drain, linger, concurrency: perWorker };
+      const options = {
+        version,
+        heartbeat,
+        backoff,
+        drain,
+        linger,
+        concurrency: perWorker,
+        maxRun,
+      };
       const open = (signal: AbortSignal) => {
         since.delete(name);
         const observe = ({ type }: { readonly type: string }) => {
