@@ -4,15 +4,10 @@ import { BacklogFullError } from "../errors.ts";
 import { type Frames, Message } from "../message.ts";
 import type { DealerSocket } from "../transport/transport.ts";
 import { extensionName, extensionService } from "./machine/mmi.ts";
-import {
-  decodeToClient,
-  encodeCall,
-  encodeCancel,
-  encodeRequest,
-  type FailureCode,
-} from "./protocol/client.ts";
+import { decodeToClient, encodeCall, encodeCancel, encodeRequest } from "./protocol/client.ts";
 import { maxTtl } from "./protocol/number.ts";
 import type { MajordomoVersion } from "./service-name.ts";
+import { BrokerVerdict } from "./verdict.ts";
 
 /** What kind of broker is at the other end. */
 export type BrokerKind =
@@ -23,17 +18,6 @@ export type BrokerKind =
 
 /** What a link tells its client. */
 export type LinkEvent = "joined" | "left" | "lateReply" | "malformedReply";
-
-/** The broker ended a call without a reply. */
-export class BrokerVerdict extends Error {
-  readonly code: FailureCode;
-
-  constructor(code: FailureCode, text: string) {
-    super(text);
-    this.name = "BrokerVerdict";
-    this.code = code;
-  }
-}
 
 /** What a call does with what it hears. */
 interface Pending {

@@ -1,136 +1,17 @@
 import { AttemptError, type Call, Calls } from "../calls.ts";
-import type { Client, ClientOptions, RequestOptions } from "../client.ts";
-import {
-  BacklogFullError,
-  NoReplyError,
-  RequestFailedError,
-  ServiceUnknownError,
-} from "../errors.ts";
+import type { Client, RequestOptions } from "../client.ts";
+import { NoReplyError } from "../errors.ts";
 import type { Frames, Message, MessageLike } from "../message.ts";
 import { observer } from "../observe.ts";
 import { checkEndpoint, count } from "../options.ts";
 import { defaultTransport } from "../transport/default.ts";
-import type { DealerSocket, TransportEvent } from "../transport/transport.ts";
+import type { DealerSocket } from "../transport/transport.ts";
 import { ClientLanes } from "./client-lanes.ts";
-import { BrokerVerdict, ClientLink, type LinkEvent } from "./client-link.ts";
-import { Parts } from "./parts.ts";
-import { checkService, checkVersion, type MajordomoVersion } from "./service-name.ts";
-
-/** How {@linkcode majordomoClient} behaves. */
-export interface MajordomoClientOptions extends ClientOptions {
-  /**
-   * Milliseconds that one attempt waits for its reply, or for the next part of it; at least 1.
-   * @default 2500
-   */
-  readonly timeout?: number | undefined;
-  /**
-   * Which protocol it speaks to brokers of others: `"0.1"`, 7/MDP, or `"0.2"`, 18/MDP, which has partial
-   * replies. With this library's broker they do the same.
-   * @default "0.1"
-   */
-  readonly version?: MajordomoVersion | undefined;
-  /**
-   * The most connections to a broker of others, which carry one request at a time each. More calls wait.
-   * @default 16
-   */
-  readonly connections?: number | undefined;
-  /** Told of what no call reports by itself. */
-  readonly observe?: ((event: MajordomoClientEvent) => void) | undefined;
-}
-
-/** What a {@linkcode majordomoClient} reports. */
-export type MajordomoClientEvent =
-  /** The connection to the broker stands, or has ended. */
-  | { readonly type: "joined" | "left"; readonly endpoint: string }
-  /** An attempt ended without a reply. `attempt` counts from 1. */
-  | {
-    readonly type: "attemptFailed";
-    readonly endpoint: string;
-    readonly attempt: number;
-    readonly error: Error;
-  }
-  /** The broker was silent, so its connection is replaced. */
-  | { readonly type: "reopened"; readonly endpoint: string }
-  /** A reply came whose call had its reply or had ended, and was dropped. */
-  | { readonly type: "lateReply"; readonly endpoint: string }
-  /** Something came that is no reply, and was dropped. */
-  | { readonly type: "malformedReply"; readonly endpoint: string }
-  | TransportEvent;
-
-/** Counters of a {@linkcode majordomoClient}, from its opening. */
-export interface MajordomoClientStats {
-  /** Calls that were taken. */
-  readonly requests: number;
-  /** Calls that had their reply. */
-  readonly replies: number;
-  /** Sends after the first of a call. */
-  readonly retries: number;
-  /** Replies that came for no call in flight. */
-  readonly lateReplies: number;
-  /** Messages that were no replies. */
-  readonly malformedReplies: number;
-  /** Times that a silent broker's connection was replaced. */
-  readonly reopened: number;
-  /** Calls in flight now. */
-  readonly inFlight: number;
-}
-
-/** A client of all the services of a broker. */
-export interface MajordomoClient extends AsyncDisposable {
-  /**
-   * Sends a request to a service and waits for its reply.
-   *
-   * @param service Its name; 1 to 255 bytes.
-   * @param request The request's body, one or more frames.
-   * @param options What bounds this call.
-   * @returns The reply's body. Parts that come before are dropped.
-   * @throws As {@linkcode majordomoClient} says.
-   */
-  (service: string, request: MessageLike, options?: RequestOptions): Promise<Message>;
-  /**
-   * Sends a request, and iterates over the parts of its reply; the last one is the final reply.
-   *
-   * It is sent when the iteration begins, and again until the first part has come; a failure after that ends
-   * the iteration with an error whose outcome is `unknown`. Leaving the loop cancels the request. Parts wait
-   * for a slow loop up to 1,000 and 8 MiB; beyond that the iteration fails.
-   *
-   * @param service Its name; 1 to 255 bytes.
-   * @param request The request's body, one or more frames.
-   * @param options What bounds this call; `timeout` bounds the wait for each part.
-   * @returns The parts, in order.
-   * @throws {TypeError} When the service or the request is of the wrong form.
-   */
-  stream(service: string, request: MessageLike, options?: RequestOptions): AsyncIterable<Message>;
-  /**
-   * A client of one service, over the same connections. Closing it does nothing.
-   *
-   * @param name The service; 1 to 255 bytes.
-   * @returns The client.
-   * @throws {TypeError} When the name is of the wrong form.
-   */
-  service(name: string): Client;
-  /**
-   * Asks the broker whether any worker is registered for a service (8/MMI, `mmi.service`).
-   *
-   * @param service Its name; 1 to 255 bytes.
-   * @param options What bounds this call.
-   * @returns Whether there is one.
-   * @throws As {@linkcode majordomoClient} says.
-   */
-  lookup(service: string, options?: RequestOptions): Promise<boolean>;
-  /**
-   * What the client has done.
-   *
-   * @returns The counters, as they stand now.
-   */
-  stats(): MajordomoClientStats;
-  /**
-   * Closes the client: new calls are refused, those in flight are finished, then its sockets go.
-   *
-   * @returns When all is back; the same promise at each call; never rejects.
-   */
-  close(): Promise<void>;
-}
+import { ClientLink, type LinkEvent } from "./client-link.ts";
+import { partsOf } from "./client-stream.ts";
+import type { MajordomoClient, MajordomoClientOptions } from "./client-types.ts";
+import { checkService, checkVersion } from "./service-name.ts";
+import { BrokerVerdict, verdictError } from "./verdict.ts";
 
 const mmiService = new TextEncoder().encode("mmi.service");
 
@@ -270,7 +151,7 @@ export function majordomoClient(
         if (error instanceof AttemptError && error.silent && await connecting === link) {
           reopen(link);
         }
-        if (error instanceof BrokerVerdict) throw errorOf(error, call);
+        if (error instanceof BrokerVerdict) throw verdictError(error, endpoint, call);
         if (error instanceof AttemptError && begun?.() === true) {
           const { attempts, elapsed } = call;
           throw new NoReplyError(
@@ -292,31 +173,6 @@ export function majordomoClient(
     }
   }
 
-  function errorOf({ code, message }: BrokerVerdict, call: Call): Error {
-    const { attempts, elapsed } = call;
-    const details = { attempts, elapsed, endpoint };
-    const outcome = call.mayHaveRun ? "unknown" : "rejected";
-    switch (code) {
-      case "REQUEST_FAILED":
-        return new RequestFailedError(`The request to ${endpoint} failed: ${message}`, details);
-      case "SERVICE_UNKNOWN":
-        return new ServiceUnknownError(`Cannot get a reply from ${endpoint}: ${message}`, {
-          ...details,
-          outcome,
-        });
-      case "BACKLOG_FULL":
-        return new BacklogFullError(`Cannot send to ${endpoint}: ${message}`, {
-          ...details,
-          outcome,
-        });
-      case "NO_REPLY":
-        return new NoReplyError(`Cannot get a reply from ${endpoint}: ${message}`, {
-          ...details,
-          outcome: "unknown",
-        });
-    }
-  }
-
   // deno-lint-ignore require-await -- what is thrown reaches the caller as a rejection
   async function request(
     service: string,
@@ -332,45 +188,9 @@ export function majordomoClient(
     options: RequestOptions = {},
   ): AsyncIterable<Message> {
     const name = checkService(service);
-    return { [Symbol.asyncIterator]: () => parts(name, request, options) };
-  }
-
-  async function* parts(
-    service: Uint8Array,
-    request: MessageLike,
-    options: RequestOptions,
-  ): AsyncGenerator<Message, void, void> {
-    const left = new AbortController();
-    const forward = () => left.abort(options.signal?.reason);
-    options.signal?.throwIfAborted();
-    options.signal?.addEventListener("abort", forward);
-    const parts = new Parts();
-    const bounds = { ...options, signal: left.signal };
-    const call = ask(service, request, bounds, take, () => parts.begun);
-    const settled = call.then(
-      (final) => {
-        take(final.frames);
-        parts.end();
-      },
-      (error) => parts.fail(error),
-    );
-    function take(body: Frames): void {
-      try {
-        parts.push(body);
-      } catch (error) {
-        parts.fail(error);
-        left.abort(error);
-      }
-    }
-    try {
-      for (let part = await parts.shift(); part !== undefined; part = await parts.shift()) {
-        yield part;
-      }
-    } finally {
-      left.abort(new DOMException("The stream was left", "AbortError"));
-      await settled;
-      options.signal?.removeEventListener("abort", forward);
-    }
+    const iterate = () =>
+      partsOf(options, (bounds, take, begun) => ask(name, request, bounds, take, begun));
+    return { [Symbol.asyncIterator]: iterate };
   }
 
   function serviceClient(name: string): Client {

@@ -9,13 +9,13 @@ export {
   type MajordomoBrokerOptions,
   type MajordomoServiceOptions,
 } from "./broker.ts";
-export {
-  type MajordomoClient,
-  majordomoClient,
-  type MajordomoClientEvent,
-  type MajordomoClientOptions,
-  type MajordomoClientStats,
-} from "./client.ts";
+export { majordomoClient } from "./client.ts";
+export type {
+  MajordomoClient,
+  MajordomoClientEvent,
+  MajordomoClientOptions,
+  MajordomoClientStats,
+} from "./client-types.ts";
 export type { HeartbeatOptions } from "../heartbeat.ts";
 export type { MajordomoBrokerStats } from "./machine/broker.ts";
 export type { LatencyStats } from "./machine/histogram.ts";
