@@ -604,6 +604,25 @@ test("BrokerMachine does not give a stream that has begun to another worker", ()
   assert.is(machine.stats(0).requestsResent, 1);
 });
 
+test("BrokerMachine sends nothing more of a stream that lacks a part", () => {
+  const { machine, step, message, join } = broker();
+  const [worker, client] = [peer("w"), peer("c")];
+  join(worker, "s", "0.1", 1);
+  const given = message(client, encodeCall(1, 1000, name("s"), bytes("q"), true));
+  const { frames } = given.find((effect) => effect.type === "send") as { frames: Frames };
+  const { job } = decodeToWorker(frames) as { job: number };
+  const part = message(worker, encodeJobReply(job, false, bytes("part")));
+  const lost = part.find((effect) => effect.type === "send") as { frames: Frames };
+  const after = step({ type: "undelivered", peer: client, frames: lost.frames });
+  const sent = after.flatMap((effect) => effect.type === "send" ? [effect] : []);
+  assert.equal(sent.map((one) => one.peer === worker && decodeToWorker(one.frames).type), [
+    "cancel",
+  ]);
+  const end = message(worker, encodeJobReply(job, true, bytes("end")));
+  assert.ok(end.every((effect) => effect.type !== "send"));
+  assert.equal([machine.stats(0).busy, machine.stats(0).requestsDropped], [0, 1]);
+});
+
 test("P1: what is behind a WELCOME that was not delivered counts no attempt", () => {
   const { machine, step, ask, join } = broker({ delivery: "atMostOnce" });
   ask(peer("c"), "q");

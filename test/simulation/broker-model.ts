@@ -2,6 +2,7 @@ import type { HeartbeatPolicy } from "../../lib/heartbeat.ts";
 import type { MajordomoBrokerStats } from "../../lib/majordomo/machine/broker.ts";
 import type { MajordomoBrokerEvent } from "../../lib/majordomo/machine/output.ts";
 import { decodeToBroker, type ToBroker } from "../../lib/majordomo/protocol/broker.ts";
+import { decodeToClient } from "../../lib/majordomo/protocol/client.ts";
 import type { Frames } from "../../lib/message.ts";
 import type { Peer, RouterEvent } from "../../lib/transport/transport.ts";
 import { BrokerSpeech } from "./broker-speech.ts";
@@ -78,6 +79,7 @@ export class BrokerModel implements RouterTap {
         isServed: (service) => (this.#services.get(service)?.workers ?? 0) > 0,
         dispatched: (worker, job, ttl, frames, taken) =>
           this.#dispatched(worker, job, ttl, frames, taken),
+        broken: (peer, number) => this.#broken(peer, number),
         ended: (peer, number) => this.#waitingOf(peer, number),
       },
     );
@@ -365,6 +367,17 @@ export class BrokerModel implements RouterTap {
   #untaken(peer: Peer, frames: Frames): void {
     const worker = this.#workers.get(peer);
     if (worker !== undefined) worker.untaken ??= this.#speech.jobOf(frames);
+    const reply = decodeToClient(frames);
+    if (reply.type === "partial") this.#broken(peer, reply.call);
+  }
+
+  /** A part did not reach a caller who takes parts: nothing more of that reply is sent. */
+  #broken(peer: Peer, number: number | undefined): void {
+    for (const request of this.#requests) {
+      if (request.client === peer && request.number === number && request.begun) {
+        this.#abandon(request);
+      }
+    }
   }
 
   #workerLeft({ worker: routingId, reason }: Left): void {

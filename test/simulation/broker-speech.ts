@@ -29,6 +29,8 @@ export interface SpeechHooks {
     frames: Frames,
     taken: boolean,
   ): void;
+  /** A part of a reply was not taken. */
+  broken(peer: Peer, number: number | undefined): void;
   /** Whether a request waits, or has just come, that the broker may end by itself. */
   ended(peer: Peer, number: number): boolean;
 }
@@ -91,7 +93,7 @@ export class BrokerSpeech {
 
   sent(peer: Peer, frames: Frames, taken: boolean): void {
     const message = decodeToWorker(frames);
-    if (message.type === "malformed") return this.#toClient(peer, frames);
+    if (message.type === "malformed") return this.#toClient(peer, frames, taken);
     if (message.type === "disconnect") {
       if (this.#refused.has(peer)) this.#violate("I10", "a worker is refused twice");
       this.#refused.add(peer);
@@ -122,7 +124,7 @@ export class BrokerSpeech {
     this.#hooks.dispatched(worker, job, message.ttl, message.body, taken);
   }
 
-  #toClient(peer: Peer, frames: Frames): void {
+  #toClient(peer: Peer, frames: Frames, taken: boolean): void {
     const message = decodeToClient(frames);
     if (message.type === "malformed") {
       return this.#violate("I15", `the broker says what nobody understands`);
@@ -139,6 +141,7 @@ export class BrokerSpeech {
         ? body?.at(-1) === message.body.at(-1)
         : decoder.decode(message.body.at(-1)) === code);
     this.#pay("I2", isIt, `${type} of ${call}, call ${callOf(message.body)},`);
+    if (!taken && type === "partial") this.#hooks.broken(peer, call);
   }
 
   #pay(invariant: string, isIt: (debt: Debt) => boolean, what: string): void {

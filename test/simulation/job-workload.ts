@@ -173,7 +173,9 @@ export class JobWorkload {
       }
       if (random.chance(habits.throw)) throw new HandlerError("failed on purpose");
     }
-    if (this.#parts > 0 && random.chance(this.#parts)) await this.#sendParts(job);
+    // Where hardly anything finds room, what has to be answered is answered in one piece.
+    const narrow = world.now >= healAt && this.#stage.settings.sendHighWaterMark !== undefined;
+    if (!narrow && this.#parts > 0 && random.chance(this.#parts)) await this.#sendParts(job);
     return this.#answer(job);
   }
 

@@ -117,4 +117,23 @@ export const regressions: readonly Regression[] = [
     seed: 2107,
     plan: [],
   },
+  {
+    name: "a stream that lacks a part ends without a later one",
+    scenario: "majordomo",
+    seed: 1030,
+    plan: [
+      { at: 825, kind: "pause", target: ["client2"], duration: 40, strength: 0 },
+      { at: 1874, kind: "reset", target: ["broker", "worker1"], duration: 90, strength: 0 },
+      {
+        at: 1943,
+        kind: "island",
+        target: ["broker", "client2", "worker3"],
+        duration: 1057,
+        strength: 0,
+      },
+      { at: 2142, kind: "pause", target: ["worker3"], duration: 192, strength: 0 },
+      { at: 2467, kind: "pause", target: ["worker2"], duration: 150, strength: 0 },
+      { at: 2658, kind: "reset", target: ["worker2", "broker"], duration: 342, strength: 0 },
+    ],
+  },
 ];

@@ -127,7 +127,7 @@ export class BrokerMachine {
         break;
       case "undelivered":
         if (!this.#workers.undelivered(input.peer, input.frames, now)) {
-          this.#output.replyDropped("undeliverable");
+          this.#requests.undelivered(input.peer, input.frames);
         }
         break;
       case "tick":

@@ -35,6 +35,8 @@ export type RequestEnd =
   | "atMostOnce"
   /** Its worker was lost when its caller had parts of the reply already. */
   | "begun"
+  /** Its caller takes parts of the reply, and one did not reach it. */
+  | "undeliverable"
   /** Its handler failed. */
   | "failed"
   /** Too much waits already. */

@@ -3,6 +3,7 @@ import type { Peer } from "../../transport/transport.ts";
 import type { ToBroker } from "../protocol/broker.ts";
 import {
   type CallId,
+  decodeToClient,
   encodeCallError,
   encodeCallReply,
   encodeReply,
@@ -139,6 +140,19 @@ export class Requests {
   cancel(peer: Peer, call: CallId): void {
     const job = this.#clients.get(peer)?.jobs.get(call);
     if (job !== undefined) this.#abandon(job, "cancelled");
+  }
+
+  /** A reply did not reach its client. A stream that lacks a part is to have no later ones: it ends. */
+  undelivered(peer: Peer, frames: Frames): void {
+    this.#output.replyDropped("undeliverable");
+    const reply = decodeToClient(frames);
+    if (reply.type !== "partial") return;
+    // Who speaks 0.2 does not number its calls: the part was of one of these.
+    for (const job of this.#clients.get(peer)?.jobs.values() ?? []) {
+      if (job.begun && job.streams && job.call === (reply.call ?? 0)) {
+        this.#abandon(job, "undeliverable");
+      }
+    }
   }
 
   left(peer: Peer): void {
