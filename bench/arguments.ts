@@ -3,7 +3,7 @@ import { transportNames } from "./transports.ts";
 import type { Foreign } from "./subjects.ts";
 
 /** What can be measured. */
-export const benches = ["throughput", "echo", "failover"] as const;
+export const benches = ["throughput", "majordomo", "echo", "failover", "scale"] as const;
 export type Bench = (typeof benches)[number];
 
 /** What the command line asks for. */
@@ -14,9 +14,14 @@ export interface Settings {
   readonly queue: Foreign | undefined;
   /** An echo server of others. */
   readonly echo: Foreign | undefined;
+  /** A broker of others, of 7/MDP 0.1. */
+  readonly broker: Foreign | undefined;
+  readonly nats: Foreign | undefined;
   readonly windows: readonly number[];
   readonly echoWindows: readonly number[];
+  readonly brokerWindows: readonly number[];
   readonly workers: readonly number[];
+  readonly brokerWorkers: readonly number[];
   readonly rounds: number;
   readonly failoverRounds: number;
   /** Measured milliseconds a round. */
@@ -33,21 +38,24 @@ export const help: string = `Measures Privateer: npm run bench -- [options]
 What
   --only NAME          ${benches.join(", ")}; may be repeated. Default: all
   --transport NAME     ${transportNames.join(", ")}; may be repeated. Default: all
-  --windows N,N        requests in flight. Default: 1,32,256 (echo: 1,256)
-  --workers N,N        workers behind a queue, in ascending order. Default: 1,4,16
+  --windows N,N        requests in flight. Default: 1,32,256 (majordomo: 32,256; echo: 1,256)
+  --workers N,N        workers behind a queue, in ascending order. Default: 1,4,16 (majordomo: 16)
   --rounds N           rounds of each measurement. Default: 5 (failover: 10)
   --interval MS        measured time of a round. Default: 1000
   --quick              short intervals, two rounds, fewer of all; under 30 s
 
-A queue of others beside ours (Simple Pirate: two ROUTERs), or an echo server (a ROUTER: no --back)
+A queue of others beside ours (Simple Pirate: two ROUTERs), an echo server (a ROUTER: no --back), or a
+broker (7/MDP 0.1: --broker)
   --front ENDPOINT     where its clients connect
   --back ENDPOINT      where its workers connect
+  --broker ENDPOINT    where a broker's clients and workers connect
   --command "PROGRAM ARGUMENTS"
                        starts it, without a shell; else it runs already, and is to be restarted
                        before each run, as it may go on asking workers that are gone. With neither --front nor
                        --back it is a queue on tcp://127.0.0.1:5555 and :5556
   --pid N              the process of one that runs already, for its CPU time
   --name NAME          what to call it
+  --nats PROGRAM       nats-server, to be started on tcp://127.0.0.1:4333 and measured beside the brokers
 
 Where to
   --json FILE          every round, the medians and the machine
@@ -67,6 +75,8 @@ const options = {
   command: { type: "string" },
   pid: { type: "string" },
   name: { type: "string" },
+  broker: { type: "string" },
+  nats: { type: "string" },
   json: { type: "string" },
   chart: { type: "string" },
   help: { type: "boolean" },
@@ -84,6 +94,7 @@ export function settingsOf(args: readonly string[]): Settings | undefined {
   if (values.help) return undefined;
   const quick = values.quick === true;
   const others = foreignOf(values);
+  const isBroker = values.broker !== undefined;
   const rounds = values.rounds === undefined ? undefined : whole("rounds", values.rounds);
   const windows = values.windows === undefined ? undefined : list("windows", values.windows);
   const workers = list("workers", values.workers ?? (quick ? "1,4" : "1,4,16"));
@@ -94,11 +105,15 @@ export function settingsOf(args: readonly string[]): Settings | undefined {
     benches: values.only?.map((name) => oneOf("only", name, benches)) ?? benches,
     transports: values.transport?.map((name) => oneOf("transport", name, transportNames)) ??
       transportNames,
-    queue: others?.back === "" ? undefined : others,
-    echo: others?.back === "" ? others : undefined,
+    queue: isBroker || others?.back === "" ? undefined : others,
+    echo: !isBroker && others?.back === "" ? others : undefined,
+    broker: isBroker ? others : undefined,
+    nats: values.nats === undefined ? undefined : natsOf(values.nats),
     windows: windows ?? (quick ? [1, 32] : [1, 32, 256]),
     echoWindows: windows ?? [1, 256],
+    brokerWindows: windows ?? [32, 256],
     workers,
+    brokerWorkers: values.workers === undefined ? [16] : workers,
     rounds: rounds ?? (quick ? 2 : 5),
     failoverRounds: rounds ?? (quick ? 2 : 10),
     interval: whole("interval", values.interval ?? (quick ? "200" : "1000")),
@@ -115,9 +130,19 @@ function parse(args: readonly string[]) {
   }
 }
 
+function natsOf(program: string): Foreign {
+  const endpoint = "tcp://127.0.0.1:4333";
+  const command = `${program} -a 127.0.0.1 -p 4333`;
+  return { name: "nats-server", front: endpoint, back: endpoint, command, pid: undefined };
+}
+
 function foreignOf(values: ReturnType<typeof parse>): Foreign | undefined {
   const { command, name, pid } = values;
   let { front, back } = values;
+  if (values.broker !== undefined) {
+    if (front ?? back) throw new UsageError("Cannot use --broker with --front or --back");
+    front = back = values.broker;
+  }
   if (front === undefined && back === undefined) {
     if (command === undefined) {
       if (pid ?? name) throw new UsageError("Cannot use --pid or --name: without --front");
@@ -127,7 +152,8 @@ function foreignOf(values: ReturnType<typeof parse>): Foreign | undefined {
     back = "tcp://127.0.0.1:5556";
   }
   if (front === undefined) throw new UsageError("Cannot use --back: without --front");
-  for (const [option, endpoint] of Object.entries({ front, back })) {
+  const named = values.broker === undefined ? { front, back } : { broker: front };
+  for (const [option, endpoint] of Object.entries(named)) {
     if (endpoint === undefined || /^(tcp|ipc):\/\/./.test(endpoint)) continue;
     throw new UsageError(`Cannot use --${option} ${endpoint}: expected tcp://… or ipc://…`);
   }

@@ -1,5 +1,5 @@
 import { Child } from "./child.ts";
-import type { ClientTasks, Recovery } from "./processes/client.ts";
+import type { ClientTasks, FailoverPattern, Recovery } from "./processes/client.ts";
 import { sharedNow } from "./processes/serve.ts";
 import type { ServerTasks } from "./processes/server.ts";
 import type { WorkerTasks } from "./processes/worker.ts";
@@ -28,6 +28,12 @@ export const workerCount = 4;
 /** Milliseconds that a worker or server takes for a request. */
 export const work = 5;
 
+/** What is between clients and workers, and how these speak to it. */
+export interface QueueSubject {
+  readonly subject: Subject;
+  readonly pattern: FailoverPattern;
+}
+
 interface Stage {
   readonly scenario: Scenario;
   readonly subject: string;
@@ -45,7 +51,7 @@ interface Stage {
 
 /** Measures how long callers wait when a process dies. Subjects alternate, and only one has a load. */
 export async function measureFailover(
-  queues: readonly Subject[],
+  queues: readonly QueueSubject[],
   transports: readonly string[],
   rounds: number,
   tell: (round: FailoverRound, done: number, total: number) => void,
@@ -80,16 +86,16 @@ async function failOnce(stage: Stage, round: number): Promise<FailoverRound> {
 }
 
 /** A queue with workers, one of which is killed while it holds a request. */
-async function workerStage(queue: Subject): Promise<Stage> {
+async function workerStage({ subject: queue, pattern }: QueueSubject): Promise<Stage> {
   const { transport } = queue;
   const running = await queue.start();
   const workers = await Promise.all(Array.from({ length: workerCount }, openWorker));
   const client = new Child<ClientTasks>("client");
-  await client.ask("open", { transport, endpoint: running.front });
+  await client.ask("open", { pattern, transport, endpoint: running.front });
 
   async function openWorker(): Promise<Child<WorkerTasks>> {
     const worker = new Child<WorkerTasks>("worker");
-    await worker.ask("open", { transport, endpoint: running.back, work });
+    await worker.ask("open", { pattern, transport, endpoint: running.back, work });
     return worker;
   }
 
@@ -128,7 +134,7 @@ async function serverStage(transport: string): Promise<Stage> {
     work,
   });
   const client = new Child<ClientTasks>("client");
-  await client.ask("open", { transport, endpoint });
+  await client.ask("open", { pattern: "pirate", transport, endpoint });
 
   return {
     scenario: "server killed",

@@ -1,16 +1,23 @@
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import { benches, help, type Settings, settingsOf, UsageError } from "./arguments.ts";
 import { killAll } from "./child.ts";
-import { measureFailover, window as failoverWindow, work, workerCount } from "./failover.ts";
-import { bodySize } from "./processes/pump.ts";
+import {
+  measureFailover,
+  type QueueSubject,
+  window as failoverWindow,
+  work,
+  workerCount,
+} from "./failover.ts";
+import { bodySize } from "./processes/protocols.ts";
 import { failoverTable, summariseFailover } from "./report/failover.ts";
 import { machine } from "./report/machine.ts";
 import { chartOf } from "./report/panels.ts";
 import { Progress } from "./report/progress.ts";
 import type { Results } from "./report/results.ts";
-import { count, milliseconds } from "./report/table.ts";
+import { count, milliseconds, table } from "./report/table.ts";
 import { summarise, throughputTable } from "./report/throughput.ts";
-import { echoServer, type Foreign, foreign, privateerQueue } from "./subjects.ts";
+import { measureScale } from "./scale.ts";
+import { echoServer, type Foreign, foreign, privateerBroker, privateerQueue } from "./subjects.ts";
 import {
   connections,
   type Lane,
@@ -35,7 +42,7 @@ async function main(): Promise<number> {
     `Privateer ${here.privateer} (${here.commit ?? "no commit"}), Node ${here.node}, ` +
       `${here.cpus} x ${here.cpu}, ${here.system}`,
   );
-  const run = { throughput, echo, failover };
+  const run = { throughput, majordomo, echo, failover, scale };
   for (const bench of benches.filter((bench) => settings.benches.includes(bench))) {
     await run[bench](settings, results);
     save(settings, results);
@@ -77,6 +84,34 @@ ${throughputTable(medians, "requests")}
 ${legend}`);
 }
 
+async function majordomo(settings: Settings, results: Results): Promise<void> {
+  const protocol = "majordomo";
+  const lanes: Lane[] = settings.transports.map((transport) => ({
+    ...{ subject: privateerBroker(transport), loadTransport, protocol },
+  }));
+  const concurrency = 16;
+  const subject = privateerBroker(loadTransport, `, workers hold ${concurrency}`);
+  lanes.push({ subject, loadTransport, protocol, concurrency });
+  if (settings.broker !== undefined) {
+    lanes.push({ subject: foreign(settings.broker), loadTransport, protocol });
+  }
+  if (settings.nats !== undefined) {
+    lanes.push({ subject: foreign(settings.nats), loadTransport, protocol: "nats" });
+  }
+  const cells = { windows: settings.brokerWindows, workers: settings.brokerWorkers };
+  const rounds = await measureThroughput(lanes, cells, paceOf(settings), tell("majordomo"));
+  const medians = summarise(rounds);
+  results.majordomo = { medians, rounds };
+  progress.line(`
+Majordomo throughput, ${describe(settings)}.
+One process for the broker, one for all workers, one for the load, which speak plain 7/MDP 0.1 over
+bare DEALER sockets, the same for every broker, with one request a worker; or, where it says so, this
+library's own workers. nats-server: the same load and responders in a queue group, over its text protocol.
+
+${throughputTable(medians, "requests")}
+${legend}`);
+}
+
 async function echo(settings: Settings, results: Results): Promise<void> {
   const lanes: Lane[] = settings.transports.map((transport) => ({
     subject: echoServer(transport),
@@ -99,10 +134,37 @@ ${throughputTable(medians, "round trips")}
 ${legend}`);
 }
 
+function scale(settings: Settings, results: Results): Promise<void> {
+  const scales = measureScale(settings.rounds, ({ services, workers, queued }) => {
+    progress.step(`scale: ${services} services, ${workers} workers, ${queued} waiting`);
+  });
+  results.scale = scales;
+  const head = ["services", "workers", "waiting", "ns/request", "ns/heartbeat", "bytes each"];
+  const rows = scales.map(({ services, workers, queued, request, heartbeat, bytes }) =>
+    [services, workers, queued, request, heartbeat].map(count)
+      .concat(bytes === undefined ? "" : count(bytes))
+  );
+  progress.line(`
+What Majordomo's broker costs at a size: its machine alone, without sockets, in CPU time, median of
+${settings.rounds} rounds. A request with its reply; a heartbeat with the one that answers it; bytes of heap for each
+worker with its service, or waiting request of ${bodySize} bytes.
+
+${table(head, rows, 0)}
+
+With sockets: --only majordomo --workers 10,100,1000.`);
+  return Promise.resolve();
+}
+
 async function failover(settings: Settings, results: Results): Promise<void> {
-  const queues = settings.transports.map(privateerQueue);
+  const queues: QueueSubject[] = settings.transports.flatMap((transport) => [
+    { subject: privateerQueue(transport), pattern: "pirate" },
+    {
+      subject: { ...privateerBroker(transport), name: `privateer majordomo over ${transport}` },
+      pattern: "majordomo",
+    },
+  ]);
   if (settings.queue !== undefined && hasNoDeadWorkers(settings.queue, settings)) {
-    queues.push(foreign(settings.queue));
+    queues.push({ subject: foreign(settings.queue), pattern: "pirate" });
   }
   const { transports, failoverRounds } = settings;
   const rounds = await measureFailover(queues, transports, failoverRounds, (round, done, total) => {
@@ -117,9 +179,9 @@ async function failover(settings: Settings, results: Results): Promise<void> {
   results.failover = { medians, rounds };
   progress.line(`
 Failover: milliseconds from a SIGKILL, median (min..max) of ${failoverRounds} rounds, under the load of
-${failoverWindow} calls in flight on one lazyPirate client (timeout 2500 ms, 3 retries: the defaults).
-Requests take ${work} ms. worker killed: one of ${workerCount} Simple Pirate workers, each a process, while it holds a
-request. server killed: a lazyPirateServer, and all calls in flight with it; a process that
+${failoverWindow} calls in flight on one lazyPirate or majordomoClient (timeout 2500 ms, 3 retries: the defaults).
+Requests take ${work} ms. worker killed: one of ${workerCount} Simple Pirate or Majordomo workers, each a process, while
+it holds a request. server killed: a lazyPirateServer, and all calls in flight with it; a process that
 is ready takes its port as soon as it is free.
 
 ${failoverTable(medians)}
@@ -160,7 +222,8 @@ function tell(bench: string): (round: ThroughputRound, done: number, total: numb
 /** The exit code: 1 when a request was lost, or answered twice. */
 function verdict(results: Results): number {
   let code = 0;
-  const cells = [...results.throughput?.medians ?? [], ...results.echo?.medians ?? []];
+  const cells = [results.throughput, results.majordomo, results.echo]
+    .flatMap((result) => result?.medians ?? []);
   for (const { subject, workers, window, lost, strays } of cells) {
     if (lost === 0 && strays === 0) continue;
     code = 1;

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { Child, kill, startCommand } from "./child.ts";
+import type { BrokerTasks } from "./processes/broker.ts";
 import type { EchoServerTasks } from "./processes/echo-server.ts";
 import type { QueueTasks } from "./processes/queue.ts";
 import { loadTransport } from "./transports.ts";
@@ -32,6 +33,18 @@ export function privateerQueue(transport: string): Subject {
     transport,
     async start() {
       const child = new Child<QueueTasks>("queue");
+      return running(child, await child.ask("open", { transport }));
+    },
+  };
+}
+
+/** This library's Majordomo broker on a transport, with workers of any kind. */
+export function privateerBroker(transport: string, workers = ""): Subject {
+  return {
+    name: `privateer over ${transport}${workers}`,
+    transport,
+    async start() {
+      const child = new Child<BrokerTasks>("broker");
       return running(child, await child.ask("open", { transport }));
     },
   };
@@ -72,7 +85,7 @@ export function foreign({ name, front, back, command, pid }: Foreign): Subject {
     transport: loadTransport,
     async start() {
       if (command === undefined) return { front, back, pid, stop: () => Promise.resolve() };
-      for (const endpoint of [front, back]) await checkFree(endpoint);
+      for (const endpoint of new Set([front, back])) await checkFree(endpoint);
       const process = await startCommand(command);
       return { front, back, pid: process.pid, stop: () => kill(process) };
     },

@@ -1,6 +1,7 @@
 import { Child } from "./child.ts";
 import type { EchoWorkersTasks } from "./processes/echo-workers.ts";
 import type { LoadTasks, Measured } from "./processes/load.ts";
+import type { ProtocolName } from "./processes/protocols.ts";
 import type { Running, Subject } from "./subjects.ts";
 
 /** How long and how often is measured. */
@@ -25,6 +26,10 @@ export interface Lane {
   readonly subject: Subject;
   /** The transport of the load and the workers. */
   readonly loadTransport: string;
+  /** How load and workers speak. Default: pirate. */
+  readonly protocol?: ProtocolName;
+  /** How many requests this library's own workers hold; by default there are bare sockets instead. */
+  readonly concurrency?: number;
 }
 
 /** One round. */
@@ -103,8 +108,8 @@ async function enter(lane: Lane): Promise<Stage> {
   const load = new Child<LoadTasks>("load");
   const workers = new Child<EchoWorkersTasks>("echo-workers");
   const running = await lane.subject.start();
-  const { loadTransport: transport } = lane;
-  await load.ask("open", { transport, endpoint: running.front, connections });
+  const { loadTransport: transport, protocol = "pirate" } = lane;
+  await load.ask("open", { protocol, transport, endpoint: running.front, connections });
   return { ...lane, running, load, workers };
 }
 
@@ -113,8 +118,11 @@ async function enter(lane: Lane): Promise<Stage> {
  * when one leaves, and would lose the requests that it still sends to it.
  */
 async function prepare(stage: Stage, count: number, window: number, pace: Pace): Promise<void> {
-  const { loadTransport: transport, running: { back } } = stage;
-  if (count > 0) await stage.workers.ask("grow", { transport, endpoint: back, count });
+  const { protocol = "pirate", loadTransport: transport, concurrency, running: { back } } = stage;
+  if (count > 0) {
+    const workers = { protocol, transport, endpoint: back, count, concurrency };
+    await stage.workers.ask("grow", workers);
+  }
   const warmup = Math.min(firstWarmup, pace.interval);
   const { replies, lost } = await stage.load.ask("measure", {
     window,

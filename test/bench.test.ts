@@ -63,7 +63,16 @@ test("the bench measures everything in short, loses nothing, and leaves no proce
     await gone(group);
 
     const results: Results = JSON.parse(await readFile(json, "utf8"));
-    const cells = [...results.throughput?.medians ?? [], ...results.echo?.medians ?? []];
+    const cells = [results.throughput, results.majordomo, results.echo]
+      .flatMap((result) => result?.medians ?? []);
+    assert.ok(
+      cells.some(({ subject, window }) => /workers hold 16/.test(subject) && window === 256),
+    );
+    const scales = results.scale ?? [];
+    assert.ok(scales.some(({ services }) => services === 10_000));
+    for (const { request, heartbeat } of scales) {
+      assert.ok(request > 0 && request < 1e6 && heartbeat > 0, `${request} ns, ${heartbeat} ns`);
+    }
     assert.ok(cells.some(({ workers, window }) => workers === 4 && window === 32));
     for (const cell of cells) {
       const what = `${cell.subject}, ${cell.workers} workers, window ${cell.window}`;
@@ -120,7 +129,10 @@ test("the bench leaves no process behind when it is ended by a signal", async ()
 test("the bench refuses what it cannot do, with exit code 2", async () => {
   for (
     const [args, message] of [
-      [["--only", "nothing"], "--only nothing: expected throughput, echo, failover"],
+      [
+        ["--only", "nothing"],
+        "--only nothing: expected throughput, majordomo, echo, failover, scale",
+      ],
       [["--rounds", "none"], "--rounds none: expected a whole number of at least 1"],
       [["--workers", "4,1"], "give the counts in ascending order"],
       [["--back", "tcp://127.0.0.1:1"], "without --front"],

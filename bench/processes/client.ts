@@ -1,4 +1,4 @@
-import { lazyPirate, type LazyPirateClient } from "../../mod.ts";
+import { type Client, lazyPirate, majordomoClient } from "../../mod.ts";
 import { transportOf } from "../transports.ts";
 import { serve, sharedNow } from "./serve.ts";
 
@@ -22,10 +22,17 @@ export interface Recovery {
   readonly requests: number;
 }
 
+/** How client and workers speak to what is between them. */
+export type FailoverPattern = "pirate" | "majordomo";
+
 /** What the process of a client under load does. */
 export interface ClientTasks {
-  /** Opens a Lazy Pirate client with its default options. */
-  open(argument: { readonly transport: string; readonly endpoint: string }): void;
+  /** Opens a Lazy Pirate or Majordomo client with its default options. */
+  open(argument: {
+    readonly pattern: FailoverPattern;
+    readonly transport: string;
+    readonly endpoint: string;
+  }): void;
   /** Keeps `window` calls in flight. Done when as many were answered. */
   run(argument: { readonly window: number }): Promise<void>;
   /** Waits until a failure is over. */
@@ -41,7 +48,7 @@ interface Call {
   readonly settled: Promise<void>;
 }
 
-let client: LazyPirateClient | undefined;
+let client: Client | undefined;
 let last = 0;
 let running = false;
 /** The calls since `run`, by the number in their body. */
@@ -75,8 +82,11 @@ function pending(): { readonly promise: Promise<void>; readonly resolve: () => v
 }
 
 serve<ClientTasks>({
-  open({ transport, endpoint }) {
-    client = lazyPirate(endpoint, { transport: transportOf(transport) });
+  open({ pattern, transport: name, endpoint }) {
+    const transport = transportOf(name);
+    client = pattern === "pirate"
+      ? lazyPirate(endpoint, { transport })
+      : majordomoClient(endpoint, { transport }).service("echo");
   },
 
   async run({ window }) {

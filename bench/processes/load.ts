@@ -1,6 +1,6 @@
 import { cpuSeconds, machineTimes } from "../cpu.ts";
 import { quantile } from "../statistics.ts";
-import { transportOf } from "../transports.ts";
+import { type ProtocolName, protocols } from "./protocols.ts";
 import { Pump } from "./pump.ts";
 import { serve, sleep } from "./serve.ts";
 
@@ -38,8 +38,9 @@ export interface Measured {
 
 /** What the process of the load does. */
 export interface LoadTasks {
-  /** Connects `connections` DEALER sockets. */
+  /** Connects `connections` times. */
   open(argument: {
+    readonly protocol: ProtocolName;
     readonly transport: string;
     readonly endpoint: string;
     readonly connections: number;
@@ -50,11 +51,11 @@ export interface LoadTasks {
 let pump: Pump | undefined;
 
 serve<LoadTasks>({
-  async open({ transport, endpoint, connections }) {
-    const { dealer } = transportOf(transport);
-    const sockets = await Promise.all(Array.from({ length: connections }, () => dealer()));
-    for (const socket of sockets) socket.connect(endpoint);
-    pump = new Pump(sockets);
+  async open({ protocol: name, transport, endpoint, connections }) {
+    const protocol = protocols[name];
+    const connect = () => protocol.connect(transport, endpoint);
+    const sockets = await Promise.all(Array.from({ length: connections }, connect));
+    pump = new Pump(sockets, protocol);
   },
 
   async measure({ window, warmup, interval, pids }) {

@@ -1,25 +1,22 @@
-import type { DealerSocket, Frames } from "../../mod.ts";
+import type { Frames } from "../../mod.ts";
 import { Times } from "../statistics.ts";
+import type { LoadRequest, LoadSocket, Protocol } from "./protocols.ts";
 
-/** Bytes in the body of every request. */
-export const bodySize = 64;
 /** How long the last replies may take once no more requests are sent. */
 const patience = 5000;
 
-interface Request {
-  /** `[id][""][body]`; the id is the request's place in the window, and its number. */
-  readonly frames: Frames;
-  readonly id: DataView;
-  readonly socket: DealerSocket;
+/** The id is the request's place in the window, and its number. */
+interface Request extends LoadRequest {
+  readonly socket: LoadSocket;
   number: number;
   waiting: boolean;
   sentAt: number;
 }
 
-/** Keeps a number of requests in flight over some DEALER sockets, and times each. */
+/** Keeps a number of requests in flight over some connections, and times each. */
 export class Pump {
-  readonly #sockets: readonly DealerSocket[];
-  readonly #body = new Uint8Array(bodySize).fill(0x2a);
+  readonly #sockets: readonly LoadSocket[];
+  readonly #protocol: Protocol;
   #requests: Request[] = [];
   #pumping = false;
   #times: Times | undefined;
@@ -31,8 +28,9 @@ export class Pump {
   /** Messages that answer no request in flight, or not with its body's length. */
   strays = 0;
 
-  constructor(sockets: readonly DealerSocket[]) {
+  constructor(sockets: readonly LoadSocket[], protocol: Protocol) {
     this.#sockets = sockets;
+    this.#protocol = protocol;
     for (const socket of sockets) void this.#read(socket);
   }
 
@@ -74,12 +72,11 @@ export class Pump {
   }
 
   #place(place: number): Request {
-    const id = new DataView(new ArrayBuffer(8));
-    id.setUint32(0, place);
+    const request = this.#protocol.request();
+    request.id.setUint32(0, place);
     return {
-      frames: [new Uint8Array(id.buffer), new Uint8Array(), this.#body],
-      id,
-      socket: this.#sockets[place % this.#sockets.length] as DealerSocket,
+      ...request,
+      socket: this.#sockets[place % this.#sockets.length] as LoadSocket,
       number: 0,
       waiting: false,
       sentAt: 0,
@@ -98,7 +95,7 @@ export class Pump {
     }
   }
 
-  async #read(socket: DealerSocket): Promise<void> {
+  async #read(socket: LoadSocket): Promise<void> {
     for await (const batch of socket) {
       // One look at the clock for what has come together, and for what is sent because of it.
       const now = performance.now();
@@ -123,10 +120,8 @@ export class Pump {
   }
 
   #requestOf(frames: Frames): Request | undefined {
-    const id = frames[0];
-    if (frames.length !== 3 || id?.byteLength !== 8 || frames[2]?.byteLength !== bodySize) {
-      return undefined;
-    }
+    const id = this.#protocol.idOf(frames);
+    if (id === undefined) return undefined;
     const view = new DataView(id.buffer, id.byteOffset, 8);
     const request = this.#requests[view.getUint32(0)];
     return request?.waiting && request.number === view.getUint32(4) ? request : undefined;

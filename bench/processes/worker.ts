@@ -1,11 +1,13 @@
-import { simplePirateWorker } from "../../mod.ts";
+import { majordomoWorker, simplePirateWorker } from "../../mod.ts";
 import { transportOf } from "../transports.ts";
+import type { FailoverPattern } from "./client.ts";
 import { serve, sleep } from "./serve.ts";
 
 /** What the process of a worker that is to be killed does. */
 export interface WorkerTasks {
   /** Opens a worker that takes `work` milliseconds for a request. Done when it has registered. */
   open(argument: {
+    readonly pattern: FailoverPattern;
     readonly transport: string;
     readonly endpoint: string;
     readonly work: number;
@@ -17,12 +19,17 @@ export interface WorkerTasks {
 let hold: ((request: number) => void) | undefined;
 
 serve<WorkerTasks>({
-  open: ({ transport, endpoint, work }) =>
+  open: ({ pattern, transport, endpoint, work }) =>
     new Promise((resolve, reject) => {
-      const jobs = simplePirateWorker(endpoint, {
+      const options = {
         transport: transportOf(transport),
-        observe: ({ type }) => type === "registered" && resolve(),
-      });
+        observe: ({ type }: { readonly type: string }) => {
+          if (type === "registered") resolve();
+        },
+      };
+      const jobs = pattern === "pirate"
+        ? simplePirateWorker(endpoint, options)
+        : majordomoWorker(endpoint, "echo", options);
       (async () => {
         for await (const job of jobs) {
           await sleep(work);

@@ -1,5 +1,6 @@
 import type { Settings } from "../arguments.ts";
 import type { FailoverRound } from "../failover.ts";
+import type { Scale } from "../scale.ts";
 import type { ThroughputRound } from "../throughput.ts";
 import type { FailoverSummary } from "./failover.ts";
 import type { Machine } from "./machine.ts";
@@ -16,6 +17,8 @@ export interface Results {
   readonly machine: Machine;
   readonly settings: Settings;
   throughput?: Measurements<ThroughputSummary, ThroughputRound>;
+  majordomo?: Measurements<ThroughputSummary, ThroughputRound>;
   echo?: Measurements<ThroughputSummary, ThroughputRound>;
+  scale?: readonly Scale[];
   failover?: Measurements<FailoverSummary, FailoverRound>;
 }
