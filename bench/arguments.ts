@@ -42,7 +42,7 @@ What
   --workers N,N        workers behind a queue, in ascending order. Default: 1,4,16 (majordomo: 16)
   --rounds N           rounds of each measurement. Default: 5 (failover: 10)
   --interval MS        measured time of a round. Default: 1000
-  --quick              short intervals, two rounds, fewer of all; under 30 s
+  --quick              short intervals, two rounds, fewer of all; under a minute
 
 A queue of others beside ours (Simple Pirate: two ROUTERs), an echo server (a ROUTER: no --back), or a
 broker (7/MDP 0.1: --broker)
@@ -111,7 +111,7 @@ export function settingsOf(args: readonly string[]): Settings | undefined {
     nats: values.nats === undefined ? undefined : natsOf(values.nats),
     windows: windows ?? (quick ? [1, 32] : [1, 32, 256]),
     echoWindows: windows ?? [1, 256],
-    brokerWindows: windows ?? [32, 256],
+    brokerWindows: windows ?? (quick ? [256] : [32, 256]),
     workers,
     brokerWorkers: values.workers === undefined ? [16] : workers,
     rounds: rounds ?? (quick ? 2 : 5),

@@ -123,6 +123,7 @@ export class BrokerModel implements RouterTap {
       case "requestDropped":
         this.#advance();
         return this.#dropped(told);
+      default: // the rest, and what the transport reports, changes nothing that is modelled
     }
   }
 
