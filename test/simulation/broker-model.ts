@@ -113,17 +113,15 @@ export class BrokerModel implements RouterTap {
   /** The broker reports something. */
   observed(event: { readonly type: string }): void {
     const told = event as MajordomoBrokerEvent;
-    switch (told.type) {
-      case "workerJoined":
-        this.#advance();
-        return this.#joined(told.worker, told.service);
-      case "workerLeft":
-        this.#advance();
-        return this.#workerLeft(told);
-      case "requestDropped":
-        this.#advance();
-        return this.#dropped(told);
-      default: // the rest, and what the transport reports, changes nothing that is modelled
+    if (told.type === "workerJoined") {
+      this.#advance();
+      this.#joined(told.worker, told.service);
+    } else if (told.type === "workerLeft") {
+      this.#advance();
+      this.#workerLeft(told);
+    } else if (told.type === "requestDropped") {
+      this.#advance();
+      this.#dropped(told);
     }
   }
 
