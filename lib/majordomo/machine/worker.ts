@@ -10,10 +10,10 @@ import {
   encodeReturned,
   encodeWorkerReply,
   type JobId,
-  type ToWorker,
 } from "../protocol/worker.ts";
-import { Deadlines, type Due } from "./deadlines.ts";
+import { Deadlines } from "./deadlines.ts";
 import type { HeartbeatPolicy } from "../../heartbeat.ts";
+import { Held, type WorkerRequest } from "./worker-job.ts";
 import type { JobEnd, MajordomoWorkerEvent, WorkerEffect, WorkerInput } from "./worker-effects.ts";
 
 /** How the machine behaves. */
@@ -28,27 +28,6 @@ export interface WorkerPolicy {
   /** A number from 0 to 1, for the pauses. */
   readonly random: () => number;
 }
-
-class Held implements Due {
-  readonly number: number;
-  readonly job: JobId;
-  /** What to answer to in 0.1 and 0.2; undefined in P1. */
-  readonly address: Uint8Array | undefined;
-  readonly dueAt: number;
-  readonly since: number;
-  over = false;
-  cancelled = false;
-
-  constructor(number: number, request: Request, now: number) {
-    this.number = number;
-    this.job = request.job;
-    this.address = request.address;
-    this.dueAt = request.ttl === undefined ? Infinity : now + request.ttl;
-    this.since = now;
-  }
-}
-
-type Request = Extract<ToWorker, { readonly type: "request" }>;
 
 /** A Majordomo worker's logic: its conversation with the broker, and the jobs that it holds of it. */
 export class WorkerMachine {
@@ -196,7 +175,7 @@ export class WorkerMachine {
     }
   }
 
-  #request(request: Request, now: number): void {
+  #request(request: WorkerRequest, now: number): void {
     const held = new Held(++this.#lastNumber, request, now);
     this.#held.set(held.number, held);
     if (held.address === undefined) this.#byJob.set(held.job, held);
