@@ -8,7 +8,7 @@ test("Histogram reads as zero while nothing was put in", () => {
 });
 
 test("Histogram's percentiles are upper bounds, an eighth above the truth at the most", () => {
-  const times = fc.array(fc.double({ min: 0.01, max: 1e9, noNaN: true }), { minLength: 1 });
+  const times = fc.array(fc.double({ min: 0.01, max: 240_000, noNaN: true }), { minLength: 1 });
   fc.assert(fc.property(times, (times) => {
     const histogram = new Histogram();
     for (const time of times) histogram.add(time);

@@ -155,12 +155,4 @@ export const majordomoBugs: readonly PlantedBug[] = [
     scenario: "majordomo",
     breaks: ["I16", "I2"],
   },
-  {
-    name: "an aborted worker waits for a socket that takes nothing",
-    file: "lib/majordomo/worker.ts",
-    correct: "      if (aborted) unsent = [];\n      else await within(linger, flushing);",
-    wrong: "      await within(linger, flushing);",
-    scenario: "majordomo",
-    breaks: ["I16"],
-  },
 ];

@@ -1,4 +1,4 @@
-/** Of some times: percentiles, each at most an eighth above the truth, and the longest. */
+/** Of some times: percentiles, at most an eighth above the truth up to four minutes, and the longest. */
 export interface LatencyStats {
   /** How many there were. */
   readonly count: number;
