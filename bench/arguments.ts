@@ -8,6 +8,7 @@ export const benches = [
   "majordomo",
   "echo",
   "failover",
+  "binary-star",
   "freelance",
   "scale",
 ] as const;
@@ -31,7 +32,8 @@ export interface Settings {
   readonly brokerWorkers: readonly number[];
   readonly rounds: number;
   readonly failoverRounds: number;
-  readonly freelanceRounds: number;
+  /** Of the benches that tell a 99th percentile. */
+  readonly p99Rounds: number;
   /** Measured milliseconds a round. */
   readonly interval: number;
   readonly json: string | undefined;
@@ -48,7 +50,7 @@ What
   --transport NAME     ${transportNames.join(", ")}; may be repeated. Default: all
   --windows N,N        requests in flight. Default: 1,32,256 (majordomo: 32,256; echo: 1,256)
   --workers N,N        workers behind a queue, in ascending order. Default: 1,4,16 (majordomo: 16)
-  --rounds N           rounds of each measurement. Default: 5 (failover: 10, freelance: 20)
+  --rounds N           rounds of each measurement. Default: 5 (failover: 10, binary-star and freelance: 20)
   --interval MS        measured time of a round. Default: 1000
   --quick              short intervals, two rounds, fewer of all; under a minute
 
@@ -124,7 +126,7 @@ export function settingsOf(args: readonly string[]): Settings | undefined {
     brokerWorkers: values.workers === undefined ? [16] : workers,
     rounds: rounds ?? (quick ? 2 : 5),
     failoverRounds: rounds ?? (quick ? 2 : 10),
-    freelanceRounds: rounds ?? (quick ? 2 : 20),
+    p99Rounds: rounds ?? (quick ? 2 : 20),
     interval: whole("interval", values.interval ?? (quick ? "200" : "1000")),
     json: values.json,
     chart: values.chart,

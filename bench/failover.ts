@@ -6,7 +6,11 @@ import type { WorkerTasks } from "./processes/worker.ts";
 import type { Subject } from "./subjects.ts";
 
 /** What is killed. */
-export type Scenario = "worker killed" | "server killed" | "one of three servers killed";
+export type Scenario =
+  | "worker killed"
+  | "server killed"
+  | "one of three servers killed"
+  | "active side killed";
 
 /** One kill, and what came of it. */
 export interface FailoverRound extends Recovery {

@@ -92,9 +92,11 @@ test("the bench measures everything in short, loses nothing, and leaves no proce
       assertSane(next, subject);
       assert.is(lost, 0);
     }
+    const pairs = results.binaryStar?.medians ?? [];
+    assert.is(pairs.length, 2 * results.settings.transports.length);
     const freelance = results.freelance?.medians ?? [];
     assert.is(freelance.length, 3 * results.settings.transports.length);
-    for (const { subject, affected, lost } of freelance) {
+    for (const { subject, affected, lost } of [...pairs, ...freelance]) {
       assertSane(affected, subject);
       assert.is(lost, 0);
     }
@@ -137,7 +139,7 @@ test("the bench refuses what it cannot do, with exit code 2", async () => {
     const [args, message] of [
       [
         ["--only", "nothing"],
-        "--only nothing: expected throughput, majordomo, echo, failover, freelance, scale",
+        "--only nothing: expected throughput, majordomo, echo, failover, binary-star, freelance, scale",
       ],
       [["--rounds", "none"], "--rounds none: expected a whole number of at least 1"],
       [["--workers", "4,1"], "give the counts in ascending order"],

@@ -1,4 +1,5 @@
 import {
+  binaryStarClient,
   type Client,
   freelance,
   type FreelanceStrategy,
@@ -45,6 +46,12 @@ export interface ClientTasks {
     readonly transport: string;
     readonly endpoints: readonly string[];
   }): Promise<void>;
+  /** Opens a Binary Star client with its default options. */
+  openBinaryStar(argument: {
+    readonly transport: string;
+    readonly primary: string;
+    readonly backup: string;
+  }): void;
   /** Waits until all servers of a Freelance client are up. */
   whole(argument: undefined): Promise<void>;
   /** Keeps `window` calls in flight. Done when as many were answered. */
@@ -113,6 +120,10 @@ serve<ClientTasks>({
     client = opened;
     isWhole = () => opened.stats().servers.every(({ up }) => up);
     await whole();
+  },
+
+  openBinaryStar({ transport, primary, backup }) {
+    client = binaryStarClient([primary, backup], { transport: transportOf(transport) });
   },
 
   whole,

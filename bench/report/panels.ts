@@ -72,6 +72,7 @@ function waits(cells: readonly FailoverSummary[], isOurs: (subject: string) => b
   const titles = {
     "worker killed": "a worker killed, with a request",
     "server killed": "the server killed and restarted, with all requests",
+    "active side killed": "the active side of a pair killed, with its requests",
     "one of three servers killed": "one of three servers killed, with its requests",
   };
   return {

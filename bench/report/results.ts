@@ -21,5 +21,6 @@ export interface Results {
   echo?: Measurements<ThroughputSummary, ThroughputRound>;
   scale?: readonly Scale[];
   failover?: Measurements<FailoverSummary, FailoverRound>;
+  binaryStar?: Measurements<FailoverSummary, FailoverRound>;
   freelance?: Measurements<FailoverSummary, FailoverRound>;
 }
