@@ -2,6 +2,7 @@ import type { Device } from "../device.ts";
 import { Gate } from "../gate.ts";
 import { observer } from "../observe.ts";
 import { checkEndpoint, count, duration } from "../options.ts";
+import { Patience } from "../patience.ts";
 import { defaultTransport } from "../transport/default.ts";
 import type { Peer, RouterEvent, Transport, TransportEvent } from "../transport/transport.ts";
 import {
@@ -181,7 +182,13 @@ export async function majordomoBroker(
   let closing: Promise<void> | undefined;
   let ended = () => {};
   const closed = new Promise<void>((resolve) => ended = resolve);
-  const abort = () => void close(0, 0);
+  const patience = new Patience({ drain, linger }, changed);
+  const abort = () => {
+    patience.abort();
+    // A close that waits for messages to leave is over, too.
+    if (socket.closed) void socket.close(0);
+    void close();
+  };
   signal?.addEventListener("abort", abort);
   const running = serve();
 
@@ -189,9 +196,9 @@ export async function majordomoBroker(
     endpoint: endpoints[0] as string,
     endpoints,
     closed,
-    close: () => close(drain, linger),
+    close,
     stats: () => ({ ...machine.stats(performance.now()) }),
-    [Symbol.asyncDispose]: () => close(drain, linger),
+    [Symbol.asyncDispose]: close,
   };
 
   async function serve(): Promise<void> {
@@ -230,20 +237,13 @@ export async function majordomoBroker(
     }
   }
 
-  function close(drain: number, linger: number): Promise<void> {
+  function close(): Promise<void> {
     closing ??= (async () => {
-      // A flag, not the clock: a timer can fire before its time, and would not come again.
-      let waited = drain === 0;
       step({ type: "close" }, performance.now());
-      const timer = setTimeout(() => {
-        waited = true;
-        changed.open();
-      }, drain);
-      while (!machine.idle && !waited) await changed.opened();
-      clearTimeout(timer);
+      await patience.drained(() => machine.idle);
       step({ type: "end" }, performance.now());
       alarm.stop();
-      await socket.close(linger);
+      await socket.close(patience.linger);
       await running;
       signal?.removeEventListener("abort", abort);
       ended();

@@ -2,6 +2,7 @@ import { Alarm } from "../alarm.ts";
 import type { Device } from "../device.ts";
 import { Gate } from "../gate.ts";
 import { checkEndpoint } from "../options.ts";
+import { Patience } from "../patience.ts";
 import type { Peer, RouterEvent, RouterSocket } from "../transport/transport.ts";
 import type { QueueInput, QueueLogic } from "./machine/queue-logic.ts";
 import { type JobId, jobIds } from "./protocol.ts";
@@ -54,17 +55,14 @@ export async function openQueue<Event, Stats>(
 
   function run(clients: Bound, workers: Bound): QueueWith<Stats> {
     const changed = new Gate();
+    const patience = new Patience({ drain, linger }, changed);
     const alarm = new Alarm(tick);
     let closing: Promise<void> | undefined;
-    /** Whether a close no longer waits for requests in hand, and whether for nothing at all. */
-    let drained = drain === 0;
-    let aborted = false;
     const running = Promise.all([serveWorkers(), serveClients()]);
     let ended = () => {};
     const closed = new Promise<void>((resolve) => ended = resolve);
     const abort = () => {
-      aborted = true;
-      changed.open();
+      patience.abort();
       // A close that waits for messages to leave is over, too.
       for (const socket of sockets) if (socket.closed) void socket.close(0);
       void close();
@@ -149,14 +147,8 @@ export async function openQueue<Event, Stats>(
 
     function close(): Promise<void> {
       closing ??= (async () => {
-        // A flag, not the clock: a timer can fire before its time, and would not come again.
-        const timer = setTimeout(() => {
-          drained = true;
-          changed.open();
-        }, drain);
-        while (!machine.idle && !drained && !aborted) await changed.opened();
-        clearTimeout(timer);
-        await Promise.all(sockets.map((socket) => socket.close(aborted ? 0 : linger)));
+        await patience.drained(() => machine.idle);
+        await Promise.all(sockets.map((socket) => socket.close(patience.linger)));
         alarm.stop();
         changed.open();
         await running;

@@ -531,6 +531,26 @@ for (const { name, transport: open, anywhere } of subjects) {
     await end;
   });
 
+  over("closes at once when its signal fires while it is being closed", async (transport) => {
+    const { controller, listeners } = countedSignal();
+    const broker = await majordomoBroker(anywhere, {
+      transport,
+      signal: controller.signal,
+      drain: 1_000_000,
+    });
+    const jobs = majordomoWorker(broker.endpoint, "s", { transport });
+    const request = majordomoClient(broker.endpoint, { transport, ...patient, retries: 0 });
+    const call = rejection(request("s", "x"));
+    const job = (await jobs[Symbol.asyncIterator]().next()).value as Job;
+    const closed = broker.close();
+    controller.abort();
+    await closed;
+    assert.is(listeners(), 0);
+    await Promise.all([request.close(), call]);
+    job.drop();
+    await jobs.close();
+  });
+
   over("closes at once when its signal fires", async (transport) => {
     const { controller, listeners } = countedSignal();
     const broker = await majordomoBroker(anywhere, { transport, signal: controller.signal });

@@ -95,6 +95,16 @@ export class SimulatedNetwork {
     return open;
   }
 
+  /** How many connections a process has not closed. */
+  openAt(process: Process): number {
+    let open = 0;
+    for (const wire of this.#wires.values()) {
+      const side = sideOf(wire, process);
+      if (side !== undefined && wire.line.openAt(side)) open++;
+    }
+    return open;
+  }
+
   /** Sets a fault to work on everything that goes from one process to another. */
   begin(kind: LinkFault, where: string, strength: number, end: number): void {
     this.links.begin(kind, where, strength, end);

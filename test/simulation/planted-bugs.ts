@@ -413,14 +413,13 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "a close waits on when its drain's timer fires early",
-    file: "lib/pirate/queue.ts",
-    correct: `        let waited = drain === 0;
-        const timer = setTimeout(() => {
-          waited = true;`,
-    wrong: `        let waited = drain === 0;
-        const endsAt = performance.now() + drain;
-        const timer = setTimeout(() => {
-          waited = performance.now() >= endsAt;`,
+    file: "lib/patience.ts",
+    correct: "    const timer = setTimeout(() => this.#end(), this.#options.drain);",
+    wrong: `    const endsAt = performance.now() + this.#options.drain;
+    const timer = setTimeout(() => {
+      if (performance.now() >= endsAt) this.#end();
+      else this.#changed.open();
+    }, this.#options.drain);`,
     scenario: "simple-pirate",
     breaks: ["I16"],
   },

@@ -24,8 +24,9 @@ export class Process {
   /** When the request to end came, and when it was done. */
   stoppingSince: number | undefined;
   stopped = false;
-  /** Timers that still ran when it had ended. */
+  /** Timers that still ran when it had ended, and connections that it had not closed. */
   timersLeft = 0;
+  connectionsLeft = 0;
 
   constructor(name: string, life: number) {
     this.name = name;

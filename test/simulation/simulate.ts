@@ -91,6 +91,7 @@ function* run(options: SimulationOptions): Generator<void, Report> {
     const times = { least: 0.1 + random.next(), typical: random.tailed(0.2, 3) };
     const chance = new Random(seed, "network");
     const network = new SimulatedNetwork(world, chance, times);
+    world.connectionsOf = (process) => network.openAt(process);
     const medium = media[options.network ?? "memory"](world, network, chance);
     const stage: Stage = { seed, world, medium, journal, settings, healAt, plan: () => plan };
     const cast = scenario.cast(stage);
@@ -128,8 +129,11 @@ function* run(options: SimulationOptions): Generator<void, Report> {
     for (const process of living()) {
       if (!process.stopped) journal.violate("I16", `${process.host} does not end`);
     }
-    for (const { host, timersLeft } of world.lives) {
+    for (const { host, timersLeft, connectionsLeft } of world.lives) {
       if (timersLeft > 0) journal.violate("I13", `${host} leaves ${timersLeft} timers as it ends`);
+      if (connectionsLeft > 0) {
+        journal.violate("I13", `${host} leaves ${connectionsLeft} connections as it ends`);
+      }
     }
     for (const { signal, process, ended } of journal.lives) {
       if (ended && signal.listeners > 0) {

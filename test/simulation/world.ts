@@ -20,6 +20,8 @@ export class World {
   uncaught: (error: unknown) => void = (error) => {
     throw error;
   };
+  /** How many connections a process has open. */
+  connectionsOf: (process: Process) => number = () => 0;
   /** How many milliseconds too early the next timer fires, less than one: real ones do, by performance.now(). */
   earliness: () => number = () => 0;
   #current: Process | undefined;
@@ -71,6 +73,7 @@ export class World {
       void Promise.all(ends).then(() => {
         process.stopped = true;
         process.timersLeft = process.timers.size;
+        process.connectionsLeft = this.connectionsOf(process);
         this.note("stopped");
       });
     });

@@ -94,7 +94,8 @@ function cast(stage: Stage): Cast {
         const options: BinaryStarServerOptions = {
           ...places[role],
           ...{ role, transport, drain, linger, backlog, signal },
-          heartbeat: { interval: heartbeat.interval },
+          // As long as two of the slowest messages take, or else the slow look dead all the time.
+          heartbeat: { interval: 2 * heartbeat.interval },
           failover: rules.failover,
           takeover: rules.takeover,
           lease: remote && { witness: remote.lease, name: "pair", duration: rules.duration },
