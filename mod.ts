@@ -24,6 +24,7 @@ export {
 export type { HeartbeatOptions } from "./lib/heartbeat.ts";
 export type { Job, Jobs } from "./lib/jobs.ts";
 export { type Frames, Message, type MessageLike } from "./lib/message.ts";
+export type { Server, ServerEvent, ServerOptions, ServerStats } from "./lib/router-jobs.ts";
 export { type Handler, worker, type WorkerEvent, type WorkerOptions } from "./lib/worker.ts";
 
 export {
@@ -58,7 +59,6 @@ export {
   type FreelanceOptions,
   type FreelanceServer,
   freelanceServer,
-  type FreelanceServerEvent,
   type FreelanceServerOptions,
   type FreelanceServerState,
   type FreelanceServerStats,
@@ -70,11 +70,8 @@ export {
   type LazyPirateClient,
   type LazyPirateEvent,
   type LazyPirateOptions,
-  type LazyPirateServer,
   lazyPirateServer,
-  type LazyPirateServerEvent,
   type LazyPirateServerOptions,
-  type LazyPirateServerStats,
   type LazyPirateStats,
 } from "./lib/lazy-pirate/mod.ts";
 export {

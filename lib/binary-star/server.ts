@@ -1,11 +1,16 @@
 import { delimiter, splitEnvelope } from "../envelope.ts";
-import { ClosedError } from "../errors.ts";
 import { Followers } from "../followers.ts";
-import { JobDesk } from "../job-desk.ts";
 import type { Job, Jobs } from "../jobs.ts";
-import { type Frames, Message } from "../message.ts";
+import type { Frames } from "../message.ts";
 import { observer } from "../observe.ts";
-import { checkEndpoint, count, duration } from "../options.ts";
+import { checkEndpoint } from "../options.ts";
+import {
+  bindRouter,
+  RouterJobs,
+  serverBounds,
+  type ServerEvent,
+  type ServerStats,
+} from "../router-jobs.ts";
 import { defaultTransport } from "../transport/default.ts";
 import type { Peer, RouterSocket } from "../transport/transport.ts";
 import { encodeVerdict } from "./envelope.ts";
@@ -32,27 +37,12 @@ export interface BinaryStarServerOptions extends Omit<BinaryStarOptions, "observ
 }
 
 /** What a {@linkcode binaryStarServer} reports. */
-export type BinaryStarServerEvent =
-  /** A message without envelope or body came, and was dropped. */
-  | { readonly type: "malformedRequest" }
-  /** A request ended without an answer: this side stepped down, its client went, or its handler dropped it. */
-  | { readonly type: "requestDropped" }
-  /** A reply was not sent: this side is not active any more, its client is gone, or reads too slowly. */
-  | { readonly type: "replyDropped" }
-  | BinaryStarEvent;
+export type BinaryStarServerEvent = ServerEvent | BinaryStarEvent;
 
 /** Counters of a {@linkcode binaryStarServer}, from its opening. */
-export interface BinaryStarServerStats extends BinaryStarStats {
-  /** Requests that came while this side was active. */
-  readonly requests: number;
-  /** Requests that came while it was not; each was a vote. */
+export interface BinaryStarServerStats extends BinaryStarStats, Omit<ServerStats, "malformed"> {
+  /** Requests that came while this side was not active; each was a vote. */
   readonly requestsRefused: number;
-  /** Replies that were handed to the transport. */
-  readonly replies: number;
-  /** Requests that ended without an answer. */
-  readonly requestsDropped: number;
-  /** Replies that were not sent. */
-  readonly repliesDropped: number;
   /** Messages without envelope or body. */
   readonly malformedRequests: number;
 }
@@ -107,83 +97,32 @@ export interface BinaryStarServer extends Jobs {
 export function binaryStarServer(options: BinaryStarServerOptions): BinaryStarServer {
   const { front, transport = defaultTransport() } = options;
   const observe = observer(options.observe);
-  const drain = duration("drain", options.drain, 5000);
-  const linger = duration("linger", options.linger, 1000);
-  const backlog = count("backlog", options.backlog, 1000, 1);
-  const maxMessageSize = count("maxMessageSize", options.maxMessageSize, 4_194_304, 1);
+  const bounds = serverBounds(options);
   checkEndpoint(front, "bind", transport);
 
-  const counters = {
-    requests: 0,
-    requestsRefused: 0,
-    replies: 0,
-    requestsDropped: 0,
-    repliesDropped: 0,
-    malformedRequests: 0,
-  };
-  /** The jobs of each client, as functions that cancel them. */
-  const jobsOf = new Map<Peer, Set<(reason: unknown) => void>>();
+  let requestsRefused = 0;
   const followers = new Followers();
   // The pair goes once the jobs have ended, so it needs neither the signal nor the time to wait.
+  const { linger } = bounds;
   const pair = new Pair({ ...options, transport, signal: undefined, drain: linger, observe });
-  const desk = new JobDesk({
+  const jobs = new RouterJobs({
+    bounds,
     signal: options.signal,
-    drain,
-    maxMessageSize,
-    release: async (aborted) => {
+    observe,
+    open: () => bindRouter(front, bounds, observe),
+    hear: accept,
+    changed: () => pair.changed.opened(),
+    release(aborted) {
       if (aborted) pair.abort(options.signal?.reason);
-      const socket = await opening.catch(() => undefined);
-      await Promise.all([socket?.close(aborted ? 0 : linger), pair.close()]);
+      return pair.close();
     },
   });
-  const opening = open();
-  const bound = opening.then(async (socket) => ({ front: socket.front, bind: await pair.bound }));
-  bound.catch((error) => desk.abort(error));
-  void opening.then(serve, () => {});
-
-  async function open(): Promise<RouterSocket & { front: string }> {
-    const socket = await transport.router({ linger, maxMessageSize, observe });
-    try {
-      return Object.assign(socket, { front: await socket.bind(front) });
-    } catch (error) {
-      await socket.close(0);
-      throw error;
-    }
-  }
-
-  async function serve(socket: RouterSocket): Promise<void> {
-    while (!desk.closed) {
-      if (desk.queued >= backlog) await Promise.race([desk.taken(), pair.changed.opened()]);
-      await socket.readable();
-      for (const event of socket.receive(Math.max(1, backlog - desk.queued))) {
-        switch (event.type) {
-          case "message":
-            accept(socket, event.peer, event.frames);
-            break;
-          case "left":
-            for (const cancel of jobsOf.get(event.peer) ?? []) {
-              cancel(new ClosedError("Cannot deliver a reply: the client has gone"));
-            }
-            break;
-          case "unroutable":
-            dropReply();
-            break;
-          case "joined":
-            break;
-          default:
-            event satisfies never;
-        }
-      }
-    }
-  }
+  const bound = jobs.bound.then(async (front) => ({ front, bind: await pair.bound }));
+  bound.catch((error) => jobs.abort(error));
 
   function accept(socket: RouterSocket, peer: Peer, frames: Frames): void {
     const request = splitEnvelope(frames);
-    if (request === undefined) {
-      counters.malformedRequests++;
-      observe({ type: "malformedRequest" });
-      return;
-    }
+    if (request === undefined) return jobs.malformed();
     const { envelope, body } = request;
     const tell = (verdict: "notActive" | "ended") => {
       const message = encodeVerdict(envelope, verdict);
@@ -191,50 +130,37 @@ export function binaryStarServer(options: BinaryStarServerOptions): BinaryStarSe
     };
     const activity = pair.vote();
     if (activity === undefined) {
-      counters.requestsRefused++;
+      requestsRefused++;
       tell("notActive");
       return;
     }
-    counters.requests++;
     let over = false;
     const ended = () => {
       over = true;
       followers.unfollow(activity.signal, stepDown);
-      jobs.delete(cancel);
-      if (jobs.size === 0 && jobsOf.get(peer) === jobs) jobsOf.delete(peer);
     };
     const stepDown = () => {
       cancel(activity.signal.reason);
       // A job in hand goes on for as long as its handler likes; its client need not wait for it.
       if (!over) tell("ended");
     };
-    const jobs = jobsOf.get(peer) ?? new Set();
-    jobsOf.set(peer, jobs);
-    const cancel = desk.offer({
-      message: new Message(body),
-      answer: (reply) => {
+    const cancel = jobs.request(peer, {
+      body,
+      answer(reply) {
         ended();
-        if (pair.activity !== activity) {
-          if (!activity.signal.aborted) tell("ended");
-          dropReply();
-        } else if (socket.send(peer, [...envelope, delimiter, ...reply])) counters.replies++;
-        else dropReply();
+        if (pair.activity === activity) {
+          return socket.send(peer, [...envelope, delimiter, ...reply]);
+        }
+        if (!activity.signal.aborted) tell("ended");
+        return false;
       },
-      dropped: (_reason, taken) => {
+      dropped(taken) {
         ended();
-        counters.requestsDropped++;
-        observe({ type: "requestDropped" });
         if (!taken) tell("notActive");
         else if (!activity.signal.aborted) tell("ended");
       },
     });
-    jobs.add(cancel);
     followers.follow(activity.signal, stepDown);
-  }
-
-  function dropReply(): void {
-    counters.repliesDropped++;
-    observe({ type: "replyDropped" });
   }
 
   /** Jobs, but none that waited until this side was not active any more, before any timer could say so. */
@@ -251,7 +177,7 @@ export function binaryStarServer(options: BinaryStarServerOptions): BinaryStarSe
       return: () => iterator.return?.() ?? Promise.resolve({ done: true, value: undefined }),
     };
   }
-  const inner = { [Symbol.asyncIterator]: desk[Symbol.asyncIterator].bind(desk) };
+  const inner = { [Symbol.asyncIterator]: jobs[Symbol.asyncIterator].bind(jobs) };
 
   return {
     [Symbol.asyncIterator]: iterate,
@@ -262,8 +188,11 @@ export function binaryStarServer(options: BinaryStarServerOptions): BinaryStarSe
     get token() {
       return pair.activity?.token;
     },
-    stats: () => ({ ...pair.stats(), ...counters }),
-    close: () => desk.close(),
-    [Symbol.asyncDispose]: () => desk.close(),
+    stats() {
+      const { malformed, ...counters } = jobs.counters;
+      return { ...pair.stats(), ...counters, requestsRefused, malformedRequests: malformed };
+    },
+    close: () => jobs.close(),
+    [Symbol.asyncDispose]: () => jobs.close(),
   };
 }

@@ -15,7 +15,7 @@ export type { FreelanceFraming } from "./protocol/server.ts";
 export {
   type FreelanceServer,
   freelanceServer,
-  type FreelanceServerEvent,
   type FreelanceServerOptions,
   type FreelanceServerStats,
 } from "./server.ts";
+export type { Server, ServerEvent, ServerOptions, ServerStats } from "../router-jobs.ts";

@@ -1,16 +1,21 @@
-import { ClosedError, TransportError } from "../errors.ts";
-import { JobDesk } from "../job-desk.ts";
-import type { Jobs } from "../jobs.ts";
-import { Message } from "../message.ts";
+import { TransportError } from "../errors.ts";
 import { observer } from "../observe.ts";
-import { checkEndpoint, count, duration } from "../options.ts";
-import { defaultTransport } from "../transport/default.ts";
-import type { Peer, RouterSocket, Transport, TransportEvent } from "../transport/transport.ts";
+import { checkEndpoint } from "../options.ts";
+import {
+  bindRouter,
+  type BoundRouter,
+  RouterJobs,
+  type Server,
+  serverBounds,
+  type ServerEvent,
+  type ServerOptions,
+  type ServerStats,
+} from "../router-jobs.ts";
 import { text } from "./protocol/frames.ts";
-import { decodeRequest, type FreelanceFraming, pong, type Request } from "./protocol/server.ts";
+import { decodeRequest, type FreelanceFraming, pong } from "./protocol/server.ts";
 
 /** How {@linkcode freelanceServer} behaves. */
-export interface FreelanceServerOptions {
+export interface FreelanceServerOptions extends ServerOptions {
   /**
    * The endpoint that clients connect to, which is the server's routing id (10/FLP): give it when the server is
    * bound to a wildcard, or is reached under another name. Clients of this library do not need it.
@@ -24,68 +29,18 @@ export interface FreelanceServerOptions {
    * @default "plain"
    */
   readonly framing?: FreelanceFraming | undefined;
-  /** Bounds the server's life: its abort ends it at once, and its iteration throws the reason. */
-  readonly signal?: AbortSignal | undefined;
-  /**
-   * Milliseconds that a close waits for open jobs to be answered.
-   * @default 5000
-   */
-  readonly drain?: number | undefined;
-  /**
-   * Milliseconds that a close waits for replies to leave.
-   * @default 1000
-   */
-  readonly linger?: number | undefined;
-  /**
-   * The most requests that wait for a consumer; beyond it clients wait, and tracked ones turn to other servers,
-   * as their PINGs wait too.
-   * @default 1000
-   */
-  readonly backlog?: number | undefined;
-  /**
-   * The most bytes in a request or reply, over all frames.
-   * @default 4_194_304
-   */
-  readonly maxMessageSize?: number | undefined;
-  /**
-   * What carries the messages.
-   * @default zmtp()
-   */
-  readonly transport?: Transport | undefined;
   /** Told of what is dropped, and why. */
-  readonly observe?: ((event: FreelanceServerEvent) => void) | undefined;
+  readonly observe?: ((event: ServerEvent) => void) | undefined;
 }
 
-/** What a {@linkcode freelanceServer} reports. */
-export type FreelanceServerEvent =
-  /** A message that is neither a request nor a PING came, and was dropped. */
-  | { readonly type: "malformedRequest" }
-  /** A request ended without an answer: its client went, its handler dropped it, or a close came. */
-  | { readonly type: "requestDropped" }
-  /** A reply was not sent: its client is gone, or reads too slowly. */
-  | { readonly type: "replyDropped" }
-  | TransportEvent;
-
 /** Counters of a {@linkcode freelanceServer}, from its opening. */
-export interface FreelanceServerStats {
-  /** Requests that came. */
-  readonly requests: number;
-  /** Replies that were handed to the transport. */
-  readonly replies: number;
+export interface FreelanceServerStats extends ServerStats {
   /** PINGs that came, each answered. */
   readonly pings: number;
-  /** Requests that ended without an answer. */
-  readonly requestsDropped: number;
-  /** Replies that nobody could be sent. */
-  readonly repliesDropped: number;
-  /** Messages that were neither requests nor PINGs. */
-  readonly malformed: number;
 }
 
 /** A bound server: its jobs, and where it is. */
-export interface FreelanceServer extends Jobs {
-  /** The endpoint really bound; rejects with the reason when there is none. */
-  readonly bound: Promise<string>;
+export interface FreelanceServer extends Server {
   /**
    * What the server has done.
    *
@@ -104,7 +59,8 @@ const portAttempts = 10;
  * Each job is one request; answer it once. Jobs are handed out in the order in which they came, fairly among
  * clients. PINGs are answered at once, whatever the handlers do; a handler that blocks the event loop blocks
  * them too. A client's departure drops its waiting requests and fires its open jobs' signals, where the
- * transport can see it. What is neither a request nor a PING is dropped and counted.
+ * transport can see it. What is neither a request nor a PING is dropped and counted. While the backlog is full,
+ * PINGs wait too, so that tracked clients turn to other servers.
  *
  * On the wire: ROUTER, whose routing id is its public endpoint; `[control][body..]` is answered by
  * `[control][reply..]` and `["PING"]` by `["PONG"]` (10/FLP), `[""][body..]` by `[""][reply..]` (28/REQREP).
@@ -128,12 +84,10 @@ export function freelanceServer(
   endpoint: string,
   options: FreelanceServerOptions = {},
 ): FreelanceServer {
-  const { signal, publicEndpoint, framing = "plain", transport = defaultTransport() } = options;
+  const { publicEndpoint, framing = "plain" } = options;
   const observe = observer(options.observe);
-  const linger = duration("linger", options.linger, 1000);
-  const drain = duration("drain", options.drain, 5000);
-  const backlog = count("backlog", options.backlog, 1000, 1);
-  const maxMessageSize = count("maxMessageSize", options.maxMessageSize, 4_194_304, 1);
+  const bounds = serverBounds(options);
+  const { transport } = bounds;
   checkEndpoint(endpoint, "bind", transport);
   if (publicEndpoint !== undefined) checkEndpoint(publicEndpoint, "connect", transport);
   if (framing !== "plain" && framing !== "sequenced") {
@@ -142,32 +96,34 @@ export function freelanceServer(
     );
   }
 
-  const counters = {
-    requests: 0,
-    replies: 0,
-    pings: 0,
-    requestsDropped: 0,
-    repliesDropped: 0,
-    malformed: 0,
-  };
-  /** The jobs of each client, as functions that cancel them. */
-  const jobsOf = new Map<Peer, Set<(reason: unknown) => void>>();
-  const desk = new JobDesk({
-    signal,
-    drain,
-    maxMessageSize,
-    release: async (aborted) => {
-      const socket = await opening.catch(() => undefined);
-      await socket?.close(aborted ? 0 : linger);
+  let pings = 0;
+  const jobs = new RouterJobs({
+    bounds,
+    signal: options.signal,
+    observe,
+    open,
+    hear(socket, peer, frames) {
+      const said = decodeRequest(frames, framing);
+      switch (said.type) {
+        case "ping":
+          pings++;
+          socket.send(peer, pong);
+          break;
+        case "malformed":
+          return jobs.malformed();
+        case "request":
+          jobs.request(peer, {
+            body: said.body,
+            answer: (reply) => socket.send(peer, [...said.head, ...reply]),
+          });
+          break;
+        default:
+          said satisfies never;
+      }
     },
   });
-  const opening = open();
-  const bound = opening.then((socket) => socket.endpoint);
-  bound.catch((error) => desk.abort(error));
-  void opening.then(serve, () => {});
 
-  async function open(): Promise<RouterSocket & { endpoint: string }> {
-    signal?.throwIfAborted();
+  async function open(): Promise<BoundRouter> {
     if (publicEndpoint !== undefined) return await bindAs(publicEndpoint, endpoint);
     if (!isWildcard(endpoint)) return await bindAs(endpoint, endpoint);
     // A socket has to know its routing id before it is bound, so a first one finds a free port.
@@ -185,97 +141,11 @@ export function freelanceServer(
     }
   }
 
-  async function bindAs(name: string, at: string): Promise<RouterSocket & { endpoint: string }> {
-    const socket = await transport.router({
-      routingId: text(name),
-      linger,
-      maxMessageSize,
-      observe,
-    });
-    try {
-      return Object.assign(socket, { endpoint: await socket.bind(at) });
-    } catch (error) {
-      await socket.close(0);
-      throw error;
-    }
+  function bindAs(name: string, at: string): Promise<BoundRouter> {
+    return bindRouter(at, bounds, observe, text(name));
   }
 
-  async function serve(socket: RouterSocket): Promise<void> {
-    while (!desk.closed) {
-      if (desk.queued >= backlog) await desk.taken();
-      await socket.readable();
-      for (const event of socket.receive(Math.max(1, backlog - desk.queued))) {
-        switch (event.type) {
-          case "message":
-            hear(socket, event.peer, decodeRequest(event.frames, framing));
-            break;
-          case "left":
-            forget(event.peer);
-            break;
-          case "unroutable":
-            dropReply();
-            break;
-          case "joined":
-            break;
-          default:
-            event satisfies never;
-        }
-      }
-    }
-  }
-
-  function hear(socket: RouterSocket, peer: Peer, said: Request): void {
-    switch (said.type) {
-      case "ping":
-        counters.pings++;
-        socket.send(peer, pong);
-        return;
-      case "malformed":
-        counters.malformed++;
-        return observe({ type: "malformedRequest" });
-      case "request":
-        return accept(socket, peer, said);
-      default:
-        said satisfies never;
-    }
-  }
-
-  function accept(socket: RouterSocket, peer: Peer, request: Request & { type: "request" }): void {
-    counters.requests++;
-    const jobs = jobsOf.get(peer) ?? new Set();
-    jobsOf.set(peer, jobs);
-    const ended = () => {
-      jobs.delete(cancel);
-      if (jobs.size === 0 && jobsOf.get(peer) === jobs) jobsOf.delete(peer);
-    };
-    const cancel = desk.offer({
-      message: new Message(request.body),
-      answer: (body) => {
-        ended();
-        if (socket.send(peer, [...request.head, ...body])) counters.replies++;
-        else dropReply();
-      },
-      dropped: () => {
-        ended();
-        counters.requestsDropped++;
-        observe({ type: "requestDropped" });
-      },
-    });
-    jobs.add(cancel);
-  }
-
-  function dropReply(): void {
-    counters.repliesDropped++;
-    observe({ type: "replyDropped" });
-  }
-
-  function forget(peer: Peer): void {
-    for (const cancel of jobsOf.get(peer) ?? []) {
-      cancel(new ClosedError("Cannot deliver a reply: the client has gone"));
-    }
-  }
-
-  return Object.assign(desk, { bound, stats: () => ({ ...counters }) });
+  return Object.assign(jobs, { stats: () => ({ ...jobs.counters, pings }) });
 }
 
 /** Whether binding to an endpoint finds out where it really is. */

@@ -10,10 +10,5 @@ export {
   type LazyPirateOptions,
   type LazyPirateStats,
 } from "./client.ts";
-export {
-  type LazyPirateServer,
-  lazyPirateServer,
-  type LazyPirateServerEvent,
-  type LazyPirateServerOptions,
-  type LazyPirateServerStats,
-} from "./server.ts";
+export { lazyPirateServer, type LazyPirateServerOptions } from "./server.ts";
+export type { Server, ServerEvent, ServerOptions, ServerStats } from "../router-jobs.ts";

@@ -4,12 +4,12 @@ import {
   type Frames,
   freelance,
   freelanceServer,
-  type FreelanceServerEvent,
   type Job,
   lazyPirate,
   lazyPirateServer,
   memory,
   type Message,
+  type ServerEvent,
   type Socket,
   type Transport,
   TransportError,
@@ -77,7 +77,7 @@ for (const { name, transport: open, anywhere } of subjects) {
   });
 
   over("drops and counts what is neither a request nor a PING", async (transport) => {
-    const events: FreelanceServerEvent[] = [];
+    const events: ServerEvent[] = [];
     const server = freelanceServer(anywhere, { transport, observe: (event) => events.push(event) });
     const end = prefixed(server);
     await using client = await transport.dealer({ linger: 0 });

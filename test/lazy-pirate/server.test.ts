@@ -5,9 +5,9 @@ import {
   type DealerSocket,
   lazyPirate,
   lazyPirateServer,
-  type LazyPirateServerEvent,
   MessageTooLargeError,
   type PrivateerError,
+  type ServerEvent,
   type Transport,
   TransportError,
 } from "../../mod.ts";
@@ -52,7 +52,7 @@ for (const { name, transport: open, anywhere } of subjects) {
 
   test(`lazyPirateServer() over ${name} drops and counts malformed requests`, async () => {
     const transport = open();
-    const events: LazyPirateServerEvent["type"][] = [];
+    const events: ServerEvent["type"][] = [];
     await using server = lazyPirateServer(anywhere, {
       transport,
       observe: (event) => events.push(event.type),

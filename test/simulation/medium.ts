@@ -9,6 +9,8 @@ export interface Medium {
   readonly bound: number;
   /** How many times larger the bodies of requests are than they would be. */
   readonly grain: number;
+  /** How many times longer a message can take, since it comes in slices that are late one by one. */
+  readonly slowness: number;
   /** The transport that one life of a process has. */
   transport(process: Process): PubSubTransport;
   /** Who is to be got rid of, and is not yet. */

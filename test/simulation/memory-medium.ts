@@ -33,6 +33,7 @@ export function memoryMedium(world: World, network: SimulatedNetwork, random: Ra
   network.vanished.add(({ host }) => memory.vanish(host));
   return {
     grain: 1,
+    slowness: 1,
     get bound() {
       return memory.bound;
     },

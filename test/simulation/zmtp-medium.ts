@@ -28,6 +28,7 @@ export function zmtpMedium(world: World, network: SimulatedNetwork, random: Rand
   const options = drawOptions(random);
   return {
     grain,
+    slowness: 2,
     get bound() {
       return streams.bound;
     },

@@ -94,8 +94,7 @@ function cast(stage: Stage): Cast {
         const options: BinaryStarServerOptions = {
           ...places[role],
           ...{ role, transport, drain, linger, backlog, signal },
-          // As long as two of the slowest messages take, or else the slow look dead all the time.
-          heartbeat: { interval: 2 * heartbeat.interval },
+          heartbeat: { interval: heartbeat.interval * stage.medium.slowness },
           failover: rules.failover,
           takeover: rules.takeover,
           lease: remote && { witness: remote.lease, name: "pair", duration: rules.duration },
