@@ -3,7 +3,15 @@
  *
  * @module
  */
-export type { Client, ClientOptions, RequestOptions } from "./lib/client.ts";
+export type {
+  Client,
+  ClientConnectionEvent,
+  ClientEvent,
+  ClientOptions,
+  ClientStats,
+  ConnectedClientStats,
+  RequestOptions,
+} from "./lib/client.ts";
 export type { Device } from "./lib/device.ts";
 export {
   BacklogFullError,
@@ -72,7 +80,6 @@ export {
   type LazyPirateOptions,
   lazyPirateServer,
   type LazyPirateServerOptions,
-  type LazyPirateStats,
 } from "./lib/lazy-pirate/mod.ts";
 export {
   type Broker,
@@ -84,7 +91,6 @@ export {
   majordomoClient,
   type MajordomoClientEvent,
   type MajordomoClientOptions,
-  type MajordomoClientStats,
   type MajordomoServiceOptions,
   type MajordomoVersion,
   majordomoWorker,

@@ -1,5 +1,5 @@
 import type { Message, MessageLike } from "./message.ts";
-import type { Transport } from "./transport/transport.ts";
+import type { Transport, TransportEvent } from "./transport/transport.ts";
 
 /** What bounds one call of a {@linkcode Client}. */
 export interface RequestOptions {
@@ -81,4 +81,48 @@ export interface ClientOptions {
    * @default zmtp()
    */
   readonly transport?: Transport | undefined;
+}
+
+/** What every client reports. */
+export type ClientEvent =
+  /** An attempt ended without a reply. `attempt` counts from 1; `endpoint` is there where a client has one. */
+  | {
+    readonly type: "attemptFailed";
+    readonly endpoint?: string | undefined;
+    readonly attempt: number;
+    readonly error: Error;
+  }
+  /** A reply came whose call had its reply or had ended, and was dropped. */
+  | { readonly type: "lateReply"; readonly endpoint: string }
+  /** Something came that is no reply, and was dropped. */
+  | { readonly type: "malformedReply"; readonly endpoint: string }
+  | TransportEvent;
+
+/** What a client reports of its connections, where it looks after them itself. */
+export type ClientConnectionEvent =
+  /** A connection stands, or has ended. */
+  | { readonly type: "joined" | "left"; readonly endpoint: string }
+  /** The other side was silent, so its connection is replaced. */
+  | { readonly type: "reopened"; readonly endpoint: string };
+
+/** Counters of a client, from its opening. */
+export interface ClientStats {
+  /** Calls that were taken. */
+  readonly requests: number;
+  /** Calls that had their reply. */
+  readonly replies: number;
+  /** Attempts after the first of a call. */
+  readonly retries: number;
+  /** Replies that came for no call in flight. */
+  readonly lateReplies: number;
+  /** Messages that were no replies. */
+  readonly malformedReplies: number;
+  /** Calls in flight now. */
+  readonly inFlight: number;
+}
+
+/** Counters of a client that replaces the connections of who is silent. */
+export interface ConnectedClientStats extends ClientStats {
+  /** Times that it did. */
+  readonly reopened: number;
 }

@@ -1,12 +1,18 @@
 import { execute } from "abort-controller-x";
 import { AttemptError, type Call, Calls } from "../calls.ts";
-import type { Client, ClientOptions, RequestOptions } from "../client.ts";
+import type {
+  Client,
+  ClientConnectionEvent,
+  ClientEvent,
+  ClientOptions,
+  ConnectedClientStats,
+  RequestOptions,
+} from "../client.ts";
 import { BacklogFullError } from "../errors.ts";
 import { Message, type MessageLike } from "../message.ts";
 import { observer } from "../observe.ts";
 import { checkEndpoint, duration } from "../options.ts";
 import { defaultTransport } from "../transport/default.ts";
-import type { TransportEvent } from "../transport/transport.ts";
 import { type ClientServer, ClientServers } from "./client-servers.ts";
 import type { Link, LinkEnd, Sending } from "./link.ts";
 
@@ -23,40 +29,17 @@ export interface BinaryStarClientOptions extends ClientOptions {
 
 /** What a {@linkcode binaryStarClient} reports. */
 export type BinaryStarClientEvent =
-  /** The connection to a server stands, or has ended. */
-  | { readonly type: "joined" | "left"; readonly endpoint: string }
-  /** An attempt ended without a reply. `attempt` counts from 1. */
-  | { readonly type: "attemptFailed"; readonly attempt: number; readonly error: Error }
   /** Another server than before answers now. */
   | { readonly type: "failedOver"; readonly endpoint: string }
-  /** A server was silent, so its connection is replaced. */
-  | { readonly type: "reopened"; readonly endpoint: string }
-  /** A reply came whose call had its reply or had ended, and was dropped. */
-  | { readonly type: "lateReply"; readonly endpoint: string }
-  /** Something came that is no reply, and was dropped. */
-  | { readonly type: "malformedReply"; readonly endpoint: string }
-  | TransportEvent;
+  | ClientEvent
+  | ClientConnectionEvent;
 
 /** Counters of a {@linkcode binaryStarClient}, from its opening. */
-export interface BinaryStarClientStats {
-  /** Calls that were taken. */
-  readonly requests: number;
-  /** Calls that had their reply. */
-  readonly replies: number;
-  /** Attempts after the first of a call. */
-  readonly retries: number;
+export interface BinaryStarClientStats extends ConnectedClientStats {
   /** Times that a server said that it is not active. */
   readonly refusals: number;
   /** Times that another server than before answered. */
   readonly failovers: number;
-  /** Replies that came for no call in flight. */
-  readonly lateReplies: number;
-  /** Messages that were no replies. */
-  readonly malformedReplies: number;
-  /** Times that a silent server's connection was replaced. */
-  readonly reopened: number;
-  /** Calls in flight now. */
-  readonly inFlight: number;
 }
 
 /** A client of a pair, with counters. */

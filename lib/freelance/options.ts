@@ -1,7 +1,6 @@
-import type { ClientOptions } from "../client.ts";
+import type { ClientEvent, ClientOptions, ClientStats } from "../client.ts";
 import { type HeartbeatOptions, heartbeatPolicy } from "../heartbeat.ts";
 import { duration } from "../options.ts";
-import type { TransportEvent } from "../transport/transport.ts";
 import type { ClientMachineOptions, FreelanceStrategy } from "./machine/model.ts";
 
 /** How `freelance` behaves. */
@@ -46,15 +45,10 @@ export type FreelanceEvent =
   }
   /** A server was taken off the list. */
   | { readonly type: "serverRemoved"; readonly endpoint: string }
-  /** An attempt ended without a reply. `attempt` counts from 1. */
-  | { readonly type: "attemptFailed"; readonly attempt: number; readonly error: Error }
   /** A request goes to another server: it failed at one, or is slow there and stays there too (hedged). */
   | { readonly type: "failover" | "hedged"; readonly from: string; readonly to: string }
-  /** A reply came whose call had its reply or had ended, and was dropped. With the shotgun it is the rule. */
-  | { readonly type: "lateReply"; readonly endpoint: string }
-  /** Something came that is no reply, and was dropped. */
-  | { readonly type: "malformedReply"; readonly endpoint: string }
-  | TransportEvent;
+  /** Late replies are the rule with the shotgun. */
+  | ClientEvent;
 
 /** What a `freelance` client knows of a server. */
 export interface FreelanceServerState {
@@ -69,23 +63,11 @@ export interface FreelanceServerState {
 }
 
 /** Counters of a `freelance` client, from its opening. */
-export interface FreelanceStats {
-  /** Calls that were taken. */
-  readonly requests: number;
-  /** Calls that had their reply. */
-  readonly replies: number;
-  /** Attempts after the first of a call. */
-  readonly retries: number;
+export interface FreelanceStats extends ClientStats {
   /** Requests that went to another server after one had failed. */
   readonly failovers: number;
   /** Requests that went to another server besides one that was slow. */
   readonly hedges: number;
-  /** Replies that came for no call in flight. */
-  readonly lateReplies: number;
-  /** Messages that were no replies. */
-  readonly malformedReplies: number;
-  /** Calls in flight now. */
-  readonly inFlight: number;
   /** The servers on the list, in their order. */
   readonly servers: readonly FreelanceServerState[];
 }

@@ -1,10 +1,16 @@
 import { AttemptError, type Call, Calls } from "../calls.ts";
-import type { Client, ClientOptions, RequestOptions } from "../client.ts";
+import type {
+  Client,
+  ClientConnectionEvent,
+  ClientEvent,
+  ClientOptions,
+  ConnectedClientStats,
+  RequestOptions,
+} from "../client.ts";
 import type { Message, MessageLike } from "../message.ts";
 import { observer } from "../observe.ts";
 import { checkEndpoint } from "../options.ts";
 import { defaultTransport } from "../transport/default.ts";
-import type { TransportEvent } from "../transport/transport.ts";
 import { Connection, type ConnectionEvent } from "./connection.ts";
 
 /** How {@linkcode lazyPirate} behaves. */
@@ -14,41 +20,7 @@ export interface LazyPirateOptions extends ClientOptions {
 }
 
 /** What a {@linkcode lazyPirate} client reports. */
-export type LazyPirateEvent =
-  /** The connection to the server stands, or has ended. */
-  | { readonly type: "joined" | "left"; readonly endpoint: string }
-  /** An attempt ended without a reply. `attempt` counts from 1. */
-  | {
-    readonly type: "attemptFailed";
-    readonly endpoint: string;
-    readonly attempt: number;
-    readonly error: Error;
-  }
-  /** The server was silent, so its connection is replaced. */
-  | { readonly type: "reopened"; readonly endpoint: string }
-  /** A reply came whose call had its reply or had ended, and was dropped. */
-  | { readonly type: "lateReply"; readonly endpoint: string }
-  /** Something came that is no reply, and was dropped. */
-  | { readonly type: "malformedReply"; readonly endpoint: string }
-  | TransportEvent;
-
-/** Counters of a {@linkcode lazyPirate} client, from its opening. */
-export interface LazyPirateStats {
-  /** Calls that were taken. */
-  readonly requests: number;
-  /** Calls that had their reply. */
-  readonly replies: number;
-  /** Sends after the first of a call. */
-  readonly retries: number;
-  /** Replies that came for no call in flight. */
-  readonly lateReplies: number;
-  /** Messages that were no replies. */
-  readonly malformedReplies: number;
-  /** Times that a silent server's connection was replaced. */
-  readonly reopened: number;
-  /** Calls in flight now. */
-  readonly inFlight: number;
-}
+export type LazyPirateEvent = ClientEvent | ClientConnectionEvent;
 
 /** A client with counters. */
 export interface LazyPirateClient extends Client {
@@ -57,7 +29,7 @@ export interface LazyPirateClient extends Client {
    *
    * @returns The counters, as they stand now.
    */
-  stats(): LazyPirateStats;
+  stats(): ConnectedClientStats;
 }
 
 /**

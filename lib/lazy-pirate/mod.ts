@@ -8,7 +8,6 @@ export {
   type LazyPirateClient,
   type LazyPirateEvent,
   type LazyPirateOptions,
-  type LazyPirateStats,
 } from "./client.ts";
 export { lazyPirateServer, type LazyPirateServerOptions } from "./server.ts";
 export type { Server, ServerEvent, ServerOptions, ServerStats } from "../router-jobs.ts";

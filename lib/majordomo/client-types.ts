@@ -1,6 +1,12 @@
-import type { Client, ClientOptions, RequestOptions } from "../client.ts";
+import type {
+  Client,
+  ClientConnectionEvent,
+  ClientEvent,
+  ClientOptions,
+  ConnectedClientStats,
+  RequestOptions,
+} from "../client.ts";
 import type { Message, MessageLike } from "../message.ts";
-import type { TransportEvent } from "../transport/transport.ts";
 import type { MajordomoVersion } from "./service-name.ts";
 
 /** How `majordomoClient` behaves. */
@@ -26,41 +32,7 @@ export interface MajordomoClientOptions extends ClientOptions {
 }
 
 /** What a `majordomoClient` reports. */
-export type MajordomoClientEvent =
-  /** The connection to the broker stands, or has ended. */
-  | { readonly type: "joined" | "left"; readonly endpoint: string }
-  /** An attempt ended without a reply. `attempt` counts from 1. */
-  | {
-    readonly type: "attemptFailed";
-    readonly endpoint: string;
-    readonly attempt: number;
-    readonly error: Error;
-  }
-  /** The broker was silent, so its connection is replaced. */
-  | { readonly type: "reopened"; readonly endpoint: string }
-  /** A reply came whose call had its reply or had ended, and was dropped. */
-  | { readonly type: "lateReply"; readonly endpoint: string }
-  /** Something came that is no reply, and was dropped. */
-  | { readonly type: "malformedReply"; readonly endpoint: string }
-  | TransportEvent;
-
-/** Counters of a `majordomoClient`, from its opening. */
-export interface MajordomoClientStats {
-  /** Calls that were taken. */
-  readonly requests: number;
-  /** Calls that had their reply. */
-  readonly replies: number;
-  /** Sends after the first of a call. */
-  readonly retries: number;
-  /** Replies that came for no call in flight. */
-  readonly lateReplies: number;
-  /** Messages that were no replies. */
-  readonly malformedReplies: number;
-  /** Times that a silent broker's connection was replaced. */
-  readonly reopened: number;
-  /** Calls in flight now. */
-  readonly inFlight: number;
-}
+export type MajordomoClientEvent = ClientEvent | ClientConnectionEvent;
 
 /** A client of all the services of a broker. */
 export interface MajordomoClient extends AsyncDisposable {
@@ -110,7 +82,7 @@ export interface MajordomoClient extends AsyncDisposable {
    *
    * @returns The counters, as they stand now.
    */
-  stats(): MajordomoClientStats;
+  stats(): ConnectedClientStats;
   /**
    * Closes the client: new calls are refused, those in flight are finished, then its sockets go.
    *

@@ -14,7 +14,6 @@ export type {
   MajordomoClient,
   MajordomoClientEvent,
   MajordomoClientOptions,
-  MajordomoClientStats,
 } from "./client-types.ts";
 export type { HeartbeatOptions } from "../heartbeat.ts";
 export type { MajordomoBrokerStats } from "./machine/broker.ts";
