@@ -3,7 +3,7 @@ import { transportNames } from "./transports.ts";
 import type { Foreign } from "./subjects.ts";
 
 /** What can be measured. */
-export const benches = ["throughput", "echo", "failover", "freelance"] as const;
+export const benches = ["throughput", "echo", "failover", "freelance", "titanic"] as const;
 export type Bench = (typeof benches)[number];
 
 /** What the command line asks for. */
@@ -20,6 +20,12 @@ export interface Settings {
   readonly rounds: number;
   readonly failoverRounds: number;
   readonly freelanceRounds: number;
+  /** Calls in flight with Titanic. */
+  readonly clients: readonly number[];
+  /** A database for Titanic's store. */
+  readonly postgres: string | undefined;
+  /** Where Titanic's other store is. */
+  readonly folder: string | undefined;
   /** Measured milliseconds a round. */
   readonly interval: number;
   readonly json: string | undefined;
@@ -50,6 +56,11 @@ A queue of others beside ours (Simple Pirate: two ROUTERs), or an echo server (a
   --pid N              the process of one that runs already, for its CPU time
   --name NAME          what to call it
 
+Titanic
+  --clients N,N        calls in flight. Default: 1,64,256
+  --postgres URL       a database that is there for it. Default: Debian's PostgreSQL, started for the bench
+  --folder DIRECTORY   where the other store's files are; its disk is measured. Default: the temporary one
+
 Where to
   --json FILE          every round, the medians and the machine
   --chart FILE.svg     the medians as a bar chart
@@ -68,6 +79,9 @@ const options = {
   command: { type: "string" },
   pid: { type: "string" },
   name: { type: "string" },
+  clients: { type: "string" },
+  postgres: { type: "string" },
+  folder: { type: "string" },
   json: { type: "string" },
   chart: { type: "string" },
   help: { type: "boolean" },
@@ -103,6 +117,9 @@ export function settingsOf(args: readonly string[]): Settings | undefined {
     rounds: rounds ?? (quick ? 2 : 5),
     failoverRounds: rounds ?? (quick ? 2 : 10),
     freelanceRounds: rounds ?? (quick ? 2 : 20),
+    clients: list("clients", values.clients ?? (quick ? "1,64" : "1,64,256")),
+    postgres: values.postgres,
+    folder: values.folder,
     interval: whole("interval", values.interval ?? (quick ? "200" : "1000")),
     json: values.json,
     chart: values.chart,

@@ -3,7 +3,9 @@ import type { FailoverRound } from "../failover.ts";
 import type { ThroughputRound } from "../throughput.ts";
 import type { FailoverSummary } from "./failover.ts";
 import type { Machine } from "./machine.ts";
+import type { TitanicRound } from "../titanic.ts";
 import type { ThroughputSummary } from "./throughput.ts";
+import type { TitanicSummary } from "./titanic.ts";
 
 /** What was measured, summed up and raw. */
 export interface Measurements<Summary, Round> {
@@ -19,4 +21,5 @@ export interface Results {
   echo?: Measurements<ThroughputSummary, ThroughputRound>;
   failover?: Measurements<FailoverSummary, FailoverRound>;
   freelance?: Measurements<FailoverSummary, FailoverRound>;
+  titanic?: Measurements<TitanicSummary, TitanicRound>;
 }
