@@ -89,6 +89,7 @@ export class Session {
       keyed,
       counters: { pending, replied, dead },
       counted: (counters) => metaWrite({ ...meta, ...counters, time: clock.now() }),
+      written: (writes) => this.#written(writes),
       failed: (error) => this.#fail(error),
     });
     this.services = new DueServices({
@@ -124,9 +125,12 @@ export class Session {
   }
 
   /** Resolves when a change can be read and is as durable as it asked for. */
-  async commit(change: Change): Promise<void> {
-    await this.#journal.commit(change);
-    for (const { key, value } of change.writes) {
+  commit(change: Change): Promise<void> {
+    return this.#journal.commit(change);
+  }
+
+  #written(writes: readonly Write[]): void {
+    for (const { key, value } of writes) {
       if (value === undefined) continue;
       if (key.startsWith("q/")) this.services.add(key);
       else if (key.startsWith("e/")) this.listener.expires(key);
