@@ -50,7 +50,7 @@ export class PostgresStore implements TitanicStore {
       most,
       mostBytes,
       bytesOf: ({ body }: Incoming) => body.byteLength,
-      run: (inputs) => acceptAll(database, this.#sql, inputs),
+      run: (inputs) => this.#acceptAll(inputs),
     });
     this.#completions = new Batcher({
       lanes,
@@ -81,7 +81,7 @@ export class PostgresStore implements TitanicStore {
   async accept(request: NewRequest): Promise<Acceptance> {
     this.#check();
     const id = this.#ids.nextId();
-    const acceptance = await this.#accepts.add({
+    return await this.#accepts.add({
       id,
       request,
       body: encodeBody(id, request.body),
@@ -89,8 +89,16 @@ export class PostgresStore implements TitanicStore {
         ? undefined
         : fingerprint(request.service, request.body),
     });
-    if (acceptance.outcome === "accepted") this.#news.announce(request.service);
-    return acceptance;
+  }
+
+  async #acceptAll(inputs: readonly Incoming[]): Promise<readonly Acceptance[]> {
+    const acceptances = await acceptAll(this.#parts.database, this.#sql, inputs);
+    const services = new Set<string>();
+    inputs.forEach(({ request: { service } }, at) => {
+      if (acceptances[at]?.outcome === "accepted") services.add(service);
+    });
+    for (const service of services) this.#news.announce(service);
+    return acceptances;
   }
 
   async claim(options: ClaimOptions): Promise<readonly Claim[]> {
