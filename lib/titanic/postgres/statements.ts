@@ -1,6 +1,7 @@
 /** The statements of a store, each one a transaction of its own. The database's clock decides everything. */
 export interface Statements {
   readonly accept: string;
+  readonly acceptKeyless: string;
   readonly known: string;
   readonly claim: string;
   readonly bury: string;
@@ -83,6 +84,11 @@ export function statementsFor(schema: string): Statements {
         now() + ${milliseconds("time_to_live")}, body
       from input where name is null or id in (select id from fresh)
       order by place returning id`,
+    acceptKeyless: `
+      insert into ${requests} (id, service, owner, time_to_live, expires, body)
+      select id, service, owner, time_to_live, now() + ${milliseconds("time_to_live")}, body
+      from unnest($1::uuid[], $2::text[], $3::text[], $4::double precision[], $5::bytea[])
+        as input (id, service, owner, time_to_live, body)`,
     known: `
       select text, id, fingerprint from (select distinct unnest($1::text[]) as text) as input
       join ${keys} on name = sha256(convert_to(text, 'UTF8'))`,
