@@ -3,8 +3,8 @@ import type { FailoverRound } from "../failover.ts";
 import type { ThroughputRound } from "../throughput.ts";
 import type { FailoverSummary } from "./failover.ts";
 import type { Machine } from "./machine.ts";
-import type { TitanicRound } from "../titanic.ts";
 import type { ThroughputSummary } from "./throughput.ts";
+import type { TitanicRound } from "../titanic.ts";
 import type { TitanicSummary } from "./titanic.ts";
 
 /** What was measured, summed up and raw. */
