@@ -132,6 +132,7 @@ export {
   type ClaimReference,
   type DeadLetter,
   DeadLetterError,
+  type Death,
   type DispatchEvent,
   type DispatchStats,
   KeyConflictError,

@@ -81,6 +81,6 @@ export function timeOfId(id: RequestId): number {
 }
 
 /** The time by this machine's clock as it was when the process began, and monotonic since. */
-function wallTime(): number {
+export function wallTime(): number {
   return performance.timeOrigin + performance.now();
 }

@@ -26,6 +26,7 @@ export interface ClaimedRow {
   readonly state: "p" | "d";
   readonly token: string;
   readonly attempts: number;
+  readonly error: string | null;
   readonly body: Uint8Array;
 }
 
@@ -112,9 +113,9 @@ export function statementsFor(schema: string): Statements {
           died = case when over then now() end,
           until = case when over then now() + ${milliseconds("$5")} end
         from due where request.id = due.id
-        returning request.id, state, token, attempts, body, due.due, due.sequence
+        returning request.id, state, token, attempts, error, body, due.due, due.sequence
       )
-      select id, state, token, attempts, body from taken order by due, sequence`,
+      select id, state, token, attempts, error, body from taken order by due, sequence`,
     bury: `
       update ${requests} set state = 'd', leased = false, error = 'its record was found damaged',
         died = now(), until = now() + ${milliseconds("$2")}
@@ -207,7 +208,7 @@ export function statementsFor(schema: string): Statements {
       where id in (
         select id from ${requests} where state = 'p' and expires <= now()
           and (not leased or due <= now()) limit ${sweepChunk} for update skip locked
-      ) returning id`,
+      ) returning id, service, error`,
     forget: `
       with gone as (
         delete from ${requests} where id in (
