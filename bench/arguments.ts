@@ -44,7 +44,7 @@ What
   --workers N,N        workers behind a queue, in ascending order. Default: 1,4,16
   --rounds N           rounds of each measurement. Default: 5 (failover: 10, freelance: 20)
   --interval MS        measured time of a round. Default: 1000
-  --quick              short intervals, two rounds, fewer of all; under 30 s
+  --quick              short intervals, two rounds, fewer of all; about a minute
 
 A queue of others beside ours (Simple Pirate: two ROUTERs), or an echo server (a ROUTER: no --back)
   --front ENDPOINT     where its clients connect

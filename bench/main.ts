@@ -172,8 +172,8 @@ Titanic: requests kept, and answered, ${bodySize}-byte bodies, over tcp on loopb
 ${settings.rounds} rounds of ${settings.interval} ms, the subjects in turn. Broker, Titanic, worker and load are a process each; the
 clients are calls in flight from that one load. call: a worker, through the broker alone. submit: until the 200
 of titanic.request, which is durable (not with memoryStore). submit, wait, close: a titanicClient's whole call.
-batch: the database alone takes as many records of the same size as there are clients, and syncs, again and
-again.
+accept: the store without Titanic, called in its process. batch: its database alone takes as many records of
+the same size as there are clients, and syncs, again and again.
 
 ${titanicTable(medians)}`);
 }

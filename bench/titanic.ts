@@ -11,8 +11,8 @@ import type { Pace } from "./throughput.ts";
 /** One round of the Titanic bench. */
 export interface TitanicRound {
   readonly subject: string;
-  /** What was asked, or `batch` of a database without Titanic. */
-  readonly what: Ask | "batch";
+  /** What was asked; `accept` of a store without Titanic, `batch` of its database without a store. */
+  readonly what: Ask | "accept" | "batch";
   /** Loops that ask, each one question at a time; records in a batch. */
   readonly clients: number;
   /** From 1. */
@@ -54,6 +54,8 @@ export async function measureTitanic(
   process.on("exit", clean); // also when the bench is interrupted
   const children: Child<never>[] = [];
   let server: PostgresServer | undefined;
+  let last: Child<RawStoreTasks> | undefined;
+  let clear = () => Promise.resolve();
   const start = <Of extends Record<keyof Of, (argument: never) => unknown>>(name: string) => {
     const child = new Child<Of>(name);
     children.push(child as unknown as Child<never>);
@@ -64,6 +66,13 @@ export async function measureTitanic(
       skipped("postgresStore is skipped: there is no PostgreSQL, and no --postgres URL");
     } else if (postgres === undefined) server = await PostgresServer.start();
     const url = postgres ?? server?.url;
+    if (url !== undefined) {
+      const raw = start<RawStoreTasks>("raw-store");
+      clear = () => raw.ask("clear", { url });
+      await clear();
+      children.pop(); // it goes last
+      last = raw;
+    }
     const places: StorePlace[] = [
       { store: "memoryStore", place: "" },
       { store: "levelStore", place: join(directory, "store") },
@@ -84,6 +93,8 @@ export async function measureTitanic(
     return rounds;
   } finally {
     for (const child of children) await child.kill();
+    await clear().catch(() => {}); // the database may be away
+    await last?.kill();
     await server?.[Symbol.asyncDispose]();
     process.off("exit", clean);
     clean();
@@ -116,20 +127,16 @@ export async function measureTitanic(
     const where = place.store === "levelStore"
       ? { ...place, place: join(directory, "raw") }
       : place;
-    const alone: Stage = {
-      subject: place.store === "levelStore" ? "LevelDB alone" : "PostgreSQL alone",
-      what: "batch",
-      async measure(batch) {
-        const rate = await raw.ask("write", { ...where, batch, interval: pace.interval });
-        return {
-          perSecond: rate,
-          perCpuSecond: undefined,
-          p50: undefined,
-          p99: undefined,
-          lost: 0,
-        };
+    const alone = (subject: string, what: "accept" | "batch"): Stage => ({
+      subject,
+      what,
+      async measure(clients) {
+        const load = { ...where, clients, interval: pace.interval };
+        const perSecond = await raw.ask(what === "accept" ? "accept" : "write", load);
+        return { perSecond, perCpuSecond: undefined, p50: undefined, p99: undefined, lost: 0 };
       },
-    };
-    return [...stages, alone];
+    });
+    const database = place.store === "levelStore" ? "LevelDB alone" : "PostgreSQL alone";
+    return [...stages, alone(`${place.store} alone`, "accept"), alone(database, "batch")];
   }
 }

@@ -2,25 +2,38 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { ClassicLevel } from "classic-level";
 import postgres from "postgres";
+import { levelStore } from "../../lib/titanic/level-store.ts";
+import { postgresStore } from "../../lib/titanic/postgres-store.ts";
+import type { TitanicStore } from "../../mod.ts";
 import { encodeRequest } from "../../lib/titanic/keyed/record.ts";
+import { benchSchema } from "../schema.ts";
 import { bodySize } from "./pump.ts";
 import { serve } from "./serve.ts";
 import type { StorePlace } from "./titanic.ts";
 
-/** What the process that uses a store's database without the store does. */
+/** What is to be measured. */
+export interface RawLoad extends StorePlace {
+  /** Records in a batch, or accepts in flight. */
+  readonly clients: number;
+  readonly interval: number;
+}
+
+/** What the process that has a database without Titanic does. */
 export interface RawStoreTasks {
   /**
    * Writes records as large as Titanic's in batches, each synced before the next begins.
    *
    * @returns Records a second.
    */
-  write(
-    argument: StorePlace & {
-      /** Records in a batch. */
-      readonly batch: number;
-      readonly interval: number;
-    },
-  ): Promise<number>;
+  write(argument: RawLoad): Promise<number>;
+  /**
+   * Gives requests to the store itself.
+   *
+   * @returns Requests a second.
+   */
+  accept(argument: RawLoad): Promise<number>;
+  /** Removes what the bench left in a database. */
+  clear(argument: { readonly url: string }): Promise<void>;
 }
 
 let count = 0;
@@ -45,13 +58,15 @@ async function ratePer(
   return written / (performance.now() - began) * 1000;
 }
 
+let opened: TitanicStore | undefined;
+
 serve<RawStoreTasks>({
-  async write({ store, place, batch, interval }) {
+  async write({ store, place, clients, interval }) {
     if (store === "levelStore") {
       mkdirSync(dirname(place), { recursive: true });
       const level = new ClassicLevel<string, Uint8Array>(place, { valueEncoding: "view" });
       await level.open();
-      const rate = await ratePer(batch, interval, async (records) => {
+      const rate = await ratePer(clients, interval, async (records) => {
         const batch = level.batch();
         for (const { id, value } of records) batch.put(id, value);
         await batch.write({ sync: true });
@@ -60,18 +75,44 @@ serve<RawStoreTasks>({
       return rate;
     }
     const sql = postgres(place, { max: 1, onnotice: () => {} });
-    await sql`create table if not exists raw_requests (id uuid primary key, body bytea not null)`;
-    await sql`truncate raw_requests`;
+    const table = `${benchSchema}.raw_requests`;
+    await sql.unsafe(`create schema if not exists ${benchSchema}`);
+    await sql.unsafe(
+      `create table if not exists ${table} (id uuid primary key, body bytea not null)`,
+    );
+    await sql.unsafe(`truncate ${table}`);
     const rate = await ratePer(
-      batch,
+      clients,
       interval,
       (records) =>
-        sql.unsafe("insert into raw_requests select * from unnest($1::uuid[], $2::bytea[])", [
+        sql.unsafe(`insert into ${table} select * from unnest($1::uuid[], $2::bytea[])`, [
           records.map(({ id }) => id),
           sql.array(records.map(({ value }) => value), 17),
         ] as never[], { prepare: true }),
     );
     await sql.end();
     return rate;
+  },
+
+  async accept({ store, place, clients, interval }) {
+    opened ??= store === "levelStore"
+      ? await levelStore(`${place}-store`)
+      : await postgresStore(place, { schema: benchSchema });
+    const kept = opened;
+    const body = [new Uint8Array(bodySize).fill(0x2a)];
+    const began = performance.now();
+    let accepted = 0;
+    await Promise.all(Array.from({ length: clients }, async () => {
+      for (; performance.now() - began < interval; accepted++) {
+        await kept.accept({ service: "kept", body, owner: "" });
+      }
+    }));
+    return accepted / (performance.now() - began) * 1000;
+  },
+
+  async clear({ url }) {
+    const sql = postgres(url, { max: 1, onnotice: () => {} });
+    await sql.unsafe(`drop schema if exists ${benchSchema} cascade`);
+    await sql.end();
   },
 });

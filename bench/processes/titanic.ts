@@ -1,6 +1,7 @@
 import { majordomoBroker, majordomoWorker, memoryStore, titanic, worker } from "../../mod.ts";
 import { levelStore } from "../../lib/titanic/level-store.ts";
 import { postgresStore } from "../../lib/titanic/postgres-store.ts";
+import { benchSchema } from "../schema.ts";
 import { serve } from "./serve.ts";
 
 /** A store, and where it is. */
@@ -27,7 +28,7 @@ function storeAt({ store, place }: StorePlace) {
     case "levelStore":
       return levelStore(place);
     case "postgresStore":
-      return postgresStore(place);
+      return postgresStore(place, { schema: benchSchema });
   }
 }
 
