@@ -135,6 +135,7 @@ export {
   type ClaimReference,
   type DeadLetter,
   DeadLetterError,
+  type Death,
   type DispatchEvent,
   type DispatchStats,
   KeyConflictError,

@@ -8,6 +8,7 @@ export const benches = [
   "majordomo",
   "echo",
   "failover",
+  "titanic",
   "binary-star",
   "freelance",
   "scale",
@@ -34,6 +35,12 @@ export interface Settings {
   readonly failoverRounds: number;
   /** Of the benches that tell a 99th percentile. */
   readonly p99Rounds: number;
+  /** Calls in flight with Titanic. */
+  readonly clients: readonly number[];
+  /** A database for Titanic's store. */
+  readonly postgres: string | undefined;
+  /** Where Titanic's other store is. */
+  readonly folder: string | undefined;
   /** Measured milliseconds a round. */
   readonly interval: number;
   readonly json: string | undefined;
@@ -52,7 +59,7 @@ What
   --workers N,N        workers behind a queue, in ascending order. Default: 1,4,16 (majordomo: 16)
   --rounds N           rounds of each measurement. Default: 5 (failover: 10, binary-star and freelance: 20)
   --interval MS        measured time of a round. Default: 1000
-  --quick              short intervals, two rounds, fewer of all; under a minute
+  --quick              short intervals, two rounds, fewer of all; about a minute
 
 A queue of others beside ours (Simple Pirate: two ROUTERs), an echo server (a ROUTER: no --back), or a
 broker (7/MDP 0.1: --broker)
@@ -66,6 +73,11 @@ broker (7/MDP 0.1: --broker)
   --pid N              the process of one that runs already, for its CPU time
   --name NAME          what to call it
   --nats PROGRAM       nats-server, to be started on tcp://127.0.0.1:4333 and measured beside the brokers
+
+Titanic
+  --clients N,N        calls in flight. Default: 1,64,256
+  --postgres URL       a database that is there for it. Default: Debian's PostgreSQL, started for the bench
+  --folder DIRECTORY   where the other store's files are; its disk is measured. Default: the temporary one
 
 Where to
   --json FILE          every round, the medians and the machine
@@ -87,6 +99,9 @@ const options = {
   name: { type: "string" },
   broker: { type: "string" },
   nats: { type: "string" },
+  clients: { type: "string" },
+  postgres: { type: "string" },
+  folder: { type: "string" },
   json: { type: "string" },
   chart: { type: "string" },
   help: { type: "boolean" },
@@ -127,6 +142,9 @@ export function settingsOf(args: readonly string[]): Settings | undefined {
     rounds: rounds ?? (quick ? 2 : 5),
     failoverRounds: rounds ?? (quick ? 2 : 10),
     p99Rounds: rounds ?? (quick ? 2 : 20),
+    clients: list("clients", values.clients ?? (quick ? "1,64" : "1,64,256")),
+    postgres: values.postgres,
+    folder: values.folder,
     interval: whole("interval", values.interval ?? (quick ? "200" : "1000")),
     json: values.json,
     chart: values.chart,

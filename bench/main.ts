@@ -19,6 +19,7 @@ import { Progress } from "./report/progress.ts";
 import type { Results } from "./report/results.ts";
 import { count, milliseconds, table } from "./report/table.ts";
 import { summarise, throughputTable } from "./report/throughput.ts";
+import { summariseTitanic, titanicTable } from "./report/titanic.ts";
 import { measureScale } from "./scale.ts";
 import { echoServer, type Foreign, foreign, privateerBroker, privateerQueue } from "./subjects.ts";
 import {
@@ -28,6 +29,7 @@ import {
   type Pace,
   type ThroughputRound,
 } from "./throughput.ts";
+import { measureTitanic } from "./titanic.ts";
 import { loadTransport } from "./transports.ts";
 
 const progress = new Progress(process.stdout);
@@ -50,6 +52,7 @@ async function main(): Promise<number> {
     majordomo,
     echo,
     failover,
+    titanic,
     "binary-star": binaryStar,
     freelance,
     scale,
@@ -234,6 +237,30 @@ requests, because it takes a server to be alive for 6 s, which outlasts the 3 s 
 (sequential) waits 1 s at each dead server, at every request.`);
 }
 
+async function titanic(settings: Settings, results: Results): Promise<void> {
+  const { clients, postgres, folder } = settings;
+  const rounds = await measureTitanic(
+    { pace: paceOf(settings), clients, postgres, folder },
+    ({ subject, what, clients, round, perSecond, lost }, done, total) =>
+      progress.step(
+        `titanic ${done}/${total}: ${subject}, ${what}, ${clients} clients, round ${round}: ` +
+          `${count(perSecond)}/s${lost > 0 ? `, ${lost} LOST` : ""}`,
+      ),
+    (why) => progress.line(why),
+  );
+  const medians = summariseTitanic(rounds);
+  results.titanic = { medians, rounds };
+  progress.line(`
+Titanic: requests kept, and answered, ${bodySize}-byte bodies, over tcp on loopback; median (min..max) of
+${settings.rounds} rounds of ${settings.interval} ms, the subjects in turn. Broker, Titanic, worker and load are a process each; the
+clients are calls in flight from that one load. call: a worker, through the broker alone. submit: until the 200
+of titanic.request, which is durable (not with memoryStore). submit, wait, close: a titanicClient's whole call.
+accept: the store without Titanic, called in its process. batch: its database alone takes as many records of
+the same size as there are clients, and syncs, again and again.
+
+${titanicTable(medians)}`);
+}
+
 /** A queue that ran before may still list the workers of the throughput bench, which are gone. */
 function hasNoDeadWorkers({ command }: Foreign, { benches }: Settings): boolean {
   return command !== undefined || !benches.includes("throughput");
@@ -285,6 +312,11 @@ function verdict(results: Results): number {
       `${subject}, ${workers} workers, window ${window}: ` +
         `${lost} requests lost, ${strays} replies to no request`,
     );
+  }
+  for (const { subject, what, clients, lost } of results.titanic?.medians ?? []) {
+    if (lost === 0) continue;
+    code = 1;
+    console.error(`${subject}, ${what}, ${clients} clients: ${lost} requests lost`);
   }
   const failovers = [results.failover, results.binaryStar, results.freelance]
     .flatMap((result) => result?.medians ?? []);

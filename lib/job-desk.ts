@@ -41,8 +41,8 @@ export class JobDesk implements Jobs {
   readonly #options: JobDeskOptions;
   readonly #queued = new Fifo<OpenJob>();
   readonly #takers = new Fifo<() => void>();
-  /** Taken, and neither answered nor dropped. */
-  readonly #open = new Set<OpenJob>();
+  /** Taken, and neither answered nor dropped; each knows its place. A Set is rebuilt as its few come and go. */
+  readonly #open: OpenJob[] = [];
   readonly #settled = new Gate();
   readonly #taken = new Gate();
   #closing: Promise<void> | undefined;
@@ -74,7 +74,7 @@ export class JobDesk implements Jobs {
 
   /** Takes a request in. Returns a function that ends its job because nobody waits for it any more. */
   offer(task: Task): (reason: unknown) => void {
-    const job = new OpenJob(task, this.#options.maxMessageSize, () => this.#end(job));
+    const job = new OpenJob(task, this.#options.maxMessageSize, this.#end);
     if (this.closed) {
       queueMicrotask(() => job.drop()); // once the caller has what this returns, as after any offer
       return () => {};
@@ -87,17 +87,23 @@ export class JobDesk implements Jobs {
     };
   }
 
-  #end(job: OpenJob): void {
-    this.#open.delete(job);
-    if (this.#open.size === 0) this.#settled.open();
-  }
+  readonly #end = (job: OpenJob): void => {
+    if (job.taken) {
+      const last = this.#open.pop() as OpenJob;
+      if (last !== job) {
+        this.#open[job.place] = last;
+        last.place = job.place;
+      }
+    }
+    if (this.#open.length === 0) this.#settled.open();
+  };
 
   async #next(): Promise<IteratorResult<Job, undefined>> {
     while (!this.closed) {
       const job = this.#queued.shift();
       if (job !== undefined) {
         job.taken = true;
-        this.#open.add(job);
+        job.place = this.#open.push(job) - 1;
         this.#taken.open();
         return { done: false, value: job };
       }
@@ -127,7 +133,8 @@ export class JobDesk implements Jobs {
   abort(reason: unknown): void {
     if (this.#failure !== undefined) return;
     this.#failure = { reason };
-    for (const job of this.#open) job.cancel(reason);
+    // A copy, as a handler may drop its job at once.
+    for (const job of [...this.#open]) job.cancel(reason);
     this.#settled.open();
     if (this.#closing === undefined) this.#closing = this.#close(true);
     else if (this.#releasing) void this.#options.release(true);
@@ -141,12 +148,12 @@ export class JobDesk implements Jobs {
     this.#queued.clear();
     this.#taken.open();
     for (let wake = this.#takers.shift(); wake !== undefined; wake = this.#takers.shift()) wake();
-    if (!aborted && this.#open.size > 0) {
+    if (!aborted && this.#open.length > 0) {
       const deadline = setTimeout(() => this.#settled.open(), drain);
       await this.#settled.opened();
       clearTimeout(deadline);
     }
-    for (const job of this.#open) {
+    for (const job of [...this.#open]) {
       job.cancel(
         new ClosedError(`Cannot wait for the job: a close waits ${drain} ms, then ends it`),
       );
@@ -165,14 +172,16 @@ export class JobDesk implements Jobs {
 class OpenJob implements Job {
   /** Whether a consumer has it. */
   taken = false;
+  /** Where it is among those that are taken. */
+  place = -1;
   readonly #task: Task;
   readonly #maxMessageSize: number;
-  readonly #onEnd: () => void;
+  readonly #onEnd: (job: OpenJob) => void;
   #state: "open" | "answered" | "dropped" | "closed" = "open";
   #cancelled: { readonly reason: unknown } | undefined;
   #controller: AbortController | undefined;
 
-  constructor(task: Task, maxMessageSize: number, onEnd: () => void) {
+  constructor(task: Task, maxMessageSize: number, onEnd: (job: OpenJob) => void) {
     this.#task = task;
     this.#maxMessageSize = maxMessageSize;
     this.#onEnd = onEnd;
@@ -197,7 +206,7 @@ class OpenJob implements Job {
     try {
       await this.#task.answer(frames);
     } finally {
-      this.#onEnd();
+      this.#onEnd(this);
     }
   }
 
@@ -233,7 +242,7 @@ class OpenJob implements Job {
     if (this.#state !== "open") return;
     this.#state = "dropped";
     this.#task.dropped(reason, this.taken);
-    this.#onEnd();
+    this.#onEnd(this);
   }
 
   /** Tells the handler that nobody waits. It may still answer, to no effect, or drop the job. */

@@ -11,6 +11,7 @@ import type { Results } from "../bench/report/results.ts";
 import type { Spread } from "../bench/statistics.ts";
 import { quantile, spreadOf } from "../bench/statistics.ts";
 import { zeromq } from "../mod.ts";
+import { postgresPrograms } from "./postgres-server.ts";
 import { until } from "./support.ts";
 
 /** Starts the bench in a process group of its own. */
@@ -100,6 +101,16 @@ test("the bench measures everything in short, loses nothing, and leaves no proce
       assertSane(affected, subject);
       assert.is(lost, 0);
     }
+    const kept = results.titanic?.medians ?? [];
+    const subjects = new Set(kept.map(({ subject }) => subject));
+    for (const subject of ["plain Majordomo", "Titanic on levelStore", "LevelDB alone"]) {
+      assert.ok(subjects.has(subject), subject);
+    }
+    assert.is(subjects.has("Titanic on postgresStore"), postgresPrograms !== undefined);
+    for (const { subject, what, clients, perSecond, rounds, lost } of kept) {
+      assertSane(perSecond, `${subject}, ${what}, ${clients} clients`);
+      assert.equal([rounds, lost], [2, 0], subject);
+    }
     assert.match(await readFile(svg, "utf8"), /^<svg [\s\S]+<\/svg>\n$/);
   } finally {
     await rm(folder, { recursive: true });
@@ -139,7 +150,7 @@ test("the bench refuses what it cannot do, with exit code 2", async () => {
     const [args, message] of [
       [
         ["--only", "nothing"],
-        "--only nothing: expected throughput, majordomo, echo, failover, binary-star, freelance, scale",
+        "--only nothing: expected throughput, majordomo, echo, failover, titanic, binary-star, freelance, scale",
       ],
       [["--rounds", "none"], "--rounds none: expected a whole number of at least 1"],
       [["--workers", "4,1"], "give the counts in ascending order"],

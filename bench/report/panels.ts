@@ -3,10 +3,11 @@ import { type Bar, chart, type Group, type Panel } from "./chart.ts";
 import type { FailoverSummary } from "./failover.ts";
 import { count, milliseconds } from "./table.ts";
 import type { ThroughputSummary } from "./throughput.ts";
+import type { TitanicSummary } from "./titanic.ts";
 
 /** The medians of a run as a bar chart, in SVG. */
 export function chartOf(results: Results): string {
-  const { machine, settings, throughput, echo, failover } = results;
+  const { machine, settings, throughput, echo, failover, titanic } = results;
   const names = new Set([settings.queue?.name, settings.echo?.name]);
   const isOurs = (subject: string) => !names.has(subject);
   const panels: Panel[] = [];
@@ -19,6 +20,7 @@ export function chartOf(results: Results): string {
   if (echo !== undefined) {
     panels.push(...rates("Transport: echo round trips", "64-byte bodies", echo.medians, isOurs));
   }
+  if (titanic !== undefined) panels.push(submits(titanic.medians));
   if (failover !== undefined) panels.push(waits(failover.medians, isOurs));
   const rounds = `bars: medians of ${settings.rounds} rounds` +
     (failover === undefined ? "" : ` (failover: ${settings.failoverRounds})`);
@@ -55,6 +57,21 @@ function rates(
   );
   panel(`${what} per second`, "requestsPerSecond");
   return panels;
+}
+
+function submits(cells: readonly TitanicSummary[]): Panel {
+  return {
+    title: "Titanic: submits per second",
+    subtitle:
+      "until the 200, 64-byte bodies, beside calls through the broker alone; more is better",
+    groups: [...new Set(cells.map(({ clients }) => clients))].map((clients) => ({
+      title: `${clients} clients`,
+      bars: cells
+        .filter((cell) => cell.clients === clients && /^(submit|call)$/.test(cell.what))
+        .map(({ subject, perSecond }) => ({ label: subject, value: perSecond, ours: true })),
+    })),
+    format: count,
+  };
 }
 
 /** The subject, and its load where that varies. */

@@ -5,6 +5,8 @@ import type { ThroughputRound } from "../throughput.ts";
 import type { FailoverSummary } from "./failover.ts";
 import type { Machine } from "./machine.ts";
 import type { ThroughputSummary } from "./throughput.ts";
+import type { TitanicRound } from "../titanic.ts";
+import type { TitanicSummary } from "./titanic.ts";
 
 /** What was measured, summed up and raw. */
 export interface Measurements<Summary, Round> {
@@ -23,4 +25,5 @@ export interface Results {
   failover?: Measurements<FailoverSummary, FailoverRound>;
   binaryStar?: Measurements<FailoverSummary, FailoverRound>;
   freelance?: Measurements<FailoverSummary, FailoverRound>;
+  titanic?: Measurements<TitanicSummary, TitanicRound>;
 }

@@ -1,5 +1,5 @@
 import { ClosedError, PrivateerError } from "../errors.ts";
-import { JobDesk } from "../job-desk.ts";
+import { JobDesk, type Task } from "../job-desk.ts";
 import type { Jobs } from "../jobs.ts";
 import { type Frames, Message } from "../message.ts";
 import { observer } from "../observe.ts";
@@ -136,6 +136,23 @@ export function majordomoWorker(
   /** The jobs that the desk has, as functions that cancel them. */
   const jobs = new Map<number, (reason: unknown) => void>();
   const alarm = new Alarm(() => step({ type: "tick" }));
+  const ends: JobEnds = {
+    answered: (job, final, body) => {
+      if (final) jobs.delete(job);
+      else if (!machine.streams) {
+        throw new PrivateerError(
+          "UNSUPPORTED",
+          "Cannot send a partial reply: the broker speaks 7/MDP 0.1, which has one reply to a request",
+        );
+      }
+      step({ type: "answered", job, final, body });
+      return flushing;
+    },
+    dropped: (job, reason, taken) => {
+      jobs.delete(job);
+      step({ type: "dropped", job, taken, failure: failureOf(reason) });
+    },
+  };
   /** The present socket; the machine says when it is to be another. */
   let socket: DealerSocket | undefined;
   let opening: Promise<void> = Promise.resolve();
@@ -206,7 +223,7 @@ export function majordomoWorker(
           send(effect.frames);
           break;
         case "offer":
-          offer(effect.job, effect.body);
+          jobs.set(effect.job, desk.offer(new Offered(effect.job, effect.body, ends)));
           break;
         case "cancel":
           jobs.get(effect.job)?.(reasonOf(effect.reason));
@@ -234,32 +251,6 @@ export function majordomoWorker(
     alarm.set(machine.deadline);
   }
 
-  function offer(job: number, body: Frames): void {
-    const cancel = desk.offer({
-      message: new Message(body),
-      answer: (body) => {
-        jobs.delete(job);
-        step({ type: "answered", job, final: true, body });
-        return flushing;
-      },
-      partial: (body) => {
-        if (!machine.streams) {
-          throw new PrivateerError(
-            "UNSUPPORTED",
-            "Cannot send a partial reply: the broker speaks 7/MDP 0.1, which has one reply to a request",
-          );
-        }
-        step({ type: "answered", job, final: false, body });
-        return flushing;
-      },
-      dropped: (reason, taken) => {
-        jobs.delete(job);
-        step({ type: "dropped", job, taken, failure: failureOf(reason) });
-      },
-    });
-    jobs.set(job, cancel);
-  }
-
   function reasonOf(end: JobEnd): ClosedError {
     switch (end) {
       case "left":
@@ -269,6 +260,37 @@ export function majordomoWorker(
       case "deadline":
         return new ClosedError("Cannot deliver a reply: the caller has given up");
     }
+  }
+}
+
+/** What is done when a job ends, or a part of its answer comes. */
+interface JobEnds {
+  answered(job: number, final: boolean, body: Frames): Promise<void>;
+  dropped(job: number, reason: unknown, taken: boolean): void;
+}
+
+/** A request on its way to the desk. Functions of its own would cost more than all else that a job needs. */
+class Offered implements Task {
+  readonly message: Message;
+  readonly #job: number;
+  readonly #ends: JobEnds;
+
+  constructor(job: number, body: Frames, ends: JobEnds) {
+    this.message = new Message(body);
+    this.#job = job;
+    this.#ends = ends;
+  }
+
+  answer(body: Frames): Promise<void> {
+    return this.#ends.answered(this.#job, true, body);
+  }
+
+  partial(body: Frames): Promise<void> {
+    return this.#ends.answered(this.#job, false, body);
+  }
+
+  dropped(reason: unknown, taken: boolean): void {
+    this.#ends.dropped(this.#job, reason, taken);
   }
 }
 

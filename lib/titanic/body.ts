@@ -1,14 +1,13 @@
 import { byteLengthOf, type Frames } from "../message.ts";
-import { crc32c } from "./crc.ts";
+import { allocate } from "./bytes.ts";
+import { crc32c, crc32cOfId } from "./crc.ts";
 import type { RequestId } from "./store.ts";
-
-const encoder = new TextEncoder();
 
 /** Writes frames as bytes: CRC-32C of the id and all that follows, their count, their lengths, they. */
 export function encodeBody(id: RequestId, frames: Frames): Uint8Array {
   let at = 8 + 4 * frames.length;
-  const bytes = new Uint8Array(at + byteLengthOf(frames));
-  const view = new DataView(bytes.buffer);
+  const bytes = allocate(at + byteLengthOf(frames));
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   view.setUint32(4, frames.length);
   frames.forEach((frame, index) => {
     view.setUint32(8 + 4 * index, frame.byteLength);
@@ -33,5 +32,5 @@ export function decodeBody(id: RequestId, bytes: Uint8Array): Frames | undefined
 }
 
 function checksum(id: RequestId, bytes: Uint8Array): number {
-  return crc32c(bytes.subarray(4), crc32c(encoder.encode(id)));
+  return crc32c(bytes.subarray(4), crc32cOfId(id));
 }

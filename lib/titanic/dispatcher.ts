@@ -35,12 +35,12 @@ export class Dispatcher {
   readonly #changed = new Gate();
   readonly #closing = new AbortController();
   readonly #ended = new AbortController();
-  readonly #watching: Promise<void>;
+  readonly #watching: Promise<unknown>;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#machine = new DispatchMachine(options.policy);
-    this.#watching = this.#watch();
+    this.#watching = Promise.all([this.#watch(), this.#hearOfDeaths()]);
   }
 
   stats(): DispatchStats {
@@ -57,6 +57,17 @@ export class Dispatcher {
       if (!signal.aborted) throw new Error("the store has ended its watch");
     };
     await this.#persist("watch", once, signal);
+  }
+
+  async #hearOfDeaths(): Promise<void> {
+    const { signal } = this.#closing;
+    const once = async () => {
+      for await (const death of this.#options.store.deaths(signal)) {
+        if (signal.aborted) return;
+        this.#step({ type: "buried", death });
+      }
+    };
+    await this.#persist("deaths", once, signal);
   }
 
   /** Does something with the store, and again until it can; undefined once the signal has fired. */

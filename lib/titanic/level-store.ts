@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { readdir } from "node:fs/promises";
 import type { ClassicLevel } from "classic-level";
 import { StoreError, type StoreErrorCode } from "../errors.ts";
 import { KeyedStore } from "./keyed/keyed-store.ts";
@@ -35,7 +36,7 @@ const writeBufferSize = 16 * 1024 * 1024;
  * - Leases end with the process: when the store is opened, what was leased is due, in its old place. Tokens
  *   rise over all openings.
  * - Every record carries a checksum. A damaged one is never served: it is reported (`damaged`), a pending
- *   request becomes a dead letter, and all others go on.
+ *   request becomes a dead letter, and all others go on. Damaged counters are counted anew when it opens.
  * - When a write fails (disk full, failed sync), everything that waited for it is rejected with a
  *   {@linkcode StoreError} of outcome `unknown`, and the database is closed and opened anew, with the next
  *   call or by itself, until that works. It is never written to again after a failed sync, as nobody knows
@@ -79,6 +80,7 @@ async function openLevel(path: string): Promise<Keyed> {
       { endpoint: path, outcome: "rejected", cause },
     );
   });
+  await checkFiles(path);
   const level: Level = new ClassicLevel(path, {
     keyEncoding: "utf8",
     valueEncoding: "view",
@@ -90,6 +92,19 @@ async function openLevel(path: string): Promise<Keyed> {
     throw storeError(path, "open", error);
   }
   return new LevelKeyed(level);
+}
+
+/** LevelDB makes a new database where its file `CURRENT` is missing, and deletes what is there. */
+async function checkFiles(path: string): Promise<void> {
+  const files = await readdir(path).catch((): string[] => []); // LevelDB says what is wrong with the directory
+  if (files.includes("CURRENT") || !files.some((file) => /^\d+\.(ldb|sst|log)$/.test(file))) return;
+  throw new StoreError(
+    "STORE_CORRUPT",
+    `Cannot open the store at ${
+      JSON.stringify(path)
+    }: its data is there, and its file CURRENT is not`,
+    { endpoint: path, outcome: "rejected" },
+  );
 }
 
 class LevelKeyed implements Keyed {

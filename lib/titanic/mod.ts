@@ -24,6 +24,7 @@ export type {
   ClaimOptions,
   ClaimReference,
   DeadLetter,
+  Death,
   NewRequest,
   Release,
   RequestId,

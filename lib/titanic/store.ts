@@ -104,6 +104,15 @@ export interface TitanicStore extends AsyncDisposable {
    */
   settled(id: RequestId, signal: AbortSignal): Promise<void>;
   /**
+   * Tells of each request that this store, as this process has it open, gives up by itself from now on:
+   * its attempts or its time to live were used up, or its record is damaged. One that dies by
+   * {@linkcode TitanicStore.release} is told to the caller alone. The process that finds out tells, once; what
+   * it cannot tell, as it is killed, {@linkcode TitanicStore.deadLetters} has.
+   *
+   * @param signal Ends the iteration, without a throw.
+   */
+  deaths(signal: AbortSignal): AsyncIterable<Death>;
+  /**
    * What it holds.
    *
    * @returns Counters, as they stand now.
@@ -187,20 +196,24 @@ export type RequestState =
   | { readonly state: "replied"; readonly body: Frames }
   | { readonly state: "dead"; readonly error: string };
 
-/** A request that was given up. */
-export interface DeadLetter {
+/** That a request was given up. */
+export interface Death {
   /** The request. */
   readonly id: RequestId;
   /** Its service. */
   readonly service: string;
+  /** Why it was given up. */
+  readonly error: string;
+}
+
+/** A request that was given up. */
+export interface DeadLetter extends Death {
   /** Its body. */
   readonly body: Frames;
   /** Its owner. */
   readonly owner: string;
   /** How often it was claimed. */
   readonly attempts: number;
-  /** Why it was given up. */
-  readonly error: string;
 }
 
 /** What a store holds. */

@@ -1,6 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import {
+  type Death,
   type Job,
   majordomoBroker,
   majordomoWorker,
@@ -259,6 +260,17 @@ for (const { name, transport: open, anywhere } of subjects) {
     release();
     assert.equal(await replied(titanic, id), ["200", "at last"]);
     assert.is(runs, 1);
+  });
+
+  over("tells of a request that nobody was there to answer in its time", async (open) => {
+    await using titanic = await open({ services: { gone: { timeToLive: 30 } } });
+    const id = await submitted(titanic, "gone", "x");
+    await until(() => titanic.seen("deadLetter").length === 1, "it is given up");
+    const [event] = titanic.seen("deadLetter") as unknown as [Death];
+    assert.equal([event.id, event.service], [id, "gone"]);
+    assert.match(event.error, /time to live/);
+    assert.is(titanic.device.stats().deadLettered, 1);
+    assert.equal(await titanic.ask("titanic.reply", id), ["500"]);
   });
 
   over(

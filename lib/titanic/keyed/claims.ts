@@ -1,7 +1,7 @@
 import type { Frames } from "../../message.ts";
-import type { Claim, ClaimOptions, ClaimReference, Release, RequestId } from "../store.ts";
+import type { Claim, ClaimOptions, ClaimReference, Death, Release, RequestId } from "../store.ts";
 import { timeOfId } from "./clock.ts";
-import { buryWrites, givenUp, lifeWrite, withCause } from "./ends.ts";
+import { buryWrites, foundDamaged, givenUp, lifeWrite, withCause } from "./ends.ts";
 import type { Write } from "./keyed.ts";
 import { expiryKey, parseQueueKey, requestKey } from "./keys.ts";
 import { decodeQueueEntry, queueWrite } from "./queue-entry.ts";
@@ -41,7 +41,7 @@ async function take(
   const found = await keyed.get([...keys, ...ids.map(requestKey)]);
   const claims: Claim[] = [];
   const granted: [RequestId, Lease][] = [];
-  const over: RequestId[] = [];
+  const over: Death[] = [];
   const seen = new Set<RequestId>();
   const writes: Write[] = [];
   const now = clock.now();
@@ -59,7 +59,7 @@ async function take(
     if (record === undefined) {
       session.listener.damaged(requestKey(id));
       writes.push(...buryWrites(session, id, { service, bytes, ...queuedEntry }));
-      over.push(id);
+      over.push({ id, service, error: foundDamaged });
       return;
     }
     if (record.state !== "pending") return;
@@ -72,7 +72,7 @@ async function take(
       writes.push(
         ...buryWrites(session, id, { record, attempts: queuedEntry.attempts, error }),
       );
-      over.push(id);
+      over.push({ id, service, error });
       return;
     }
     const attempt = queuedEntry.attempts + 1;
@@ -100,9 +100,10 @@ async function take(
   const counts = { pending: -over.length, dead: over.length };
   await session.commit({ writes, sync: over.length > 0, counts });
   for (const [id, granting] of granted) leases.set(id, granting);
-  for (const id of over) {
-    leases.delete(id);
-    session.listener.settled(id);
+  for (const death of over) {
+    leases.delete(death.id);
+    session.listener.settled(death.id);
+    session.listener.buried(death);
   }
   return claims;
 }

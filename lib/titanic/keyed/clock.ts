@@ -2,6 +2,13 @@ import type { RequestId } from "../store.ts";
 
 /** How many ids one millisecond has. */
 const idsPerMillisecond = 0x1000;
+/** Random bytes that are drawn at once. */
+const drawnBytes = 4096;
+/** Every byte as two digits, as numbers make their digits slowly. */
+const pairs = Array.from(
+  { length: 256 },
+  (_, byte) => byte.toString(16).padStart(2, "0").toUpperCase(),
+);
 
 /**
  * A store's time: milliseconds since 1970 by this machine's clock, except that it never goes back, neither
@@ -11,8 +18,10 @@ export class StoreClock {
   readonly #offset: number;
   #latest: number;
   #sequence = 0;
-  #random = new BigUint64Array(0);
-  #drawn = 0;
+  /** What the ids of one millisecond begin with. */
+  #head = { time: NaN, digits: "" };
+  readonly #random = new Uint8Array(drawnBytes);
+  #drawn = drawnBytes;
 
   /** @param latest A time that the store has seen. */
   constructor(latest: number) {
@@ -45,18 +54,24 @@ export class StoreClock {
       this.#latest++;
       this.#sequence = 0;
     }
-    const head = this.#latest * 0x10 + 7; // below 2^52
-    const sequence = (this.#sequence++).toString(16).padStart(3, "0");
-    return (head.toString(16).padStart(13, "0") + sequence + this.#randomDigits()).toUpperCase();
+    if (this.#head.time !== this.#latest) {
+      const digits = `${this.#latest.toString(16).padStart(12, "0")}7`.toUpperCase();
+      this.#head = { time: this.#latest, digits };
+    }
+    const sequence = this.#sequence++;
+    const [high, low] = [pairs[sequence >> 8] as string, pairs[sequence & 0xff] as string];
+    return this.#head.digits + high.slice(1) + low + this.#randomDigits();
   }
 
   #randomDigits(): string {
-    if (this.#drawn === this.#random.length) {
-      this.#random = crypto.getRandomValues(new BigUint64Array(128));
+    if (this.#drawn === drawnBytes) {
+      crypto.getRandomValues(this.#random);
       this.#drawn = 0;
     }
-    const bits = this.#random[this.#drawn++] as bigint;
-    return BigInt.asUintN(64, (bits >> 2n) | (1n << 63n)).toString(16);
+    // The variant of a UUID is in the two highest bits.
+    let digits = pairs[((this.#random[this.#drawn++] as number) & 0x3f) | 0x80] as string;
+    for (let more = 0; more < 7; more++) digits += pairs[this.#random[this.#drawn++] as number];
+    return digits;
   }
 }
 
@@ -66,6 +81,6 @@ export function timeOfId(id: RequestId): number {
 }
 
 /** The time by this machine's clock as it was when the process began, and monotonic since. */
-function wallTime(): number {
+export function wallTime(): number {
   return performance.timeOrigin + performance.now();
 }

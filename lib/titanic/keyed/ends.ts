@@ -30,6 +30,9 @@ const lettersChunk = 16;
 /** Why a request died whose time to live was over. */
 export const lifeOver = "its time to live was over";
 
+/** Why a request died whose record is not what was written. */
+export const foundDamaged = "its record was found damaged";
+
 /** A reason for a death, with why the last claim had been given back. */
 export function withCause(reason: string, error: string | undefined): string {
   return error === undefined ? reason : `${reason}: ${error}`;
@@ -72,7 +75,7 @@ export function buryWrites(session: Session, id: RequestId, death: Death): Write
     if (expires !== undefined) writes.push({ key: expiryKey(expires, name), value: undefined });
   } else {
     const { service, attempts, bytes } = death;
-    const error = "its record was found damaged";
+    const error = foundDamaged;
     dead = {
       state: "dead",
       service,

@@ -60,6 +60,8 @@ export interface GroupCommitOptions {
   readonly counters: Counters;
   /** The write that stores the counters, which goes with each batch. */
   readonly counted: (counters: Counters) => Write;
+  /** Told what can be read since just now, before anybody who committed it hears of it. */
+  readonly written: (writes: readonly Write[]) => void;
   /** Told when a batch failed: from then on every commit fails with this error. */
   readonly failed: (error: unknown) => Error;
 }
@@ -119,6 +121,7 @@ export class GroupCommit {
       group.writes.push(this.#options.counted(counters));
       await this.#options.keyed.batch(group.writes, group.sync);
       Object.assign(this.#counters, counters);
+      this.#options.written(group.writes);
     } catch (error) {
       this.#failure = this.#options.failed(error);
     }

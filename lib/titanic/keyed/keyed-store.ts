@@ -10,6 +10,7 @@ import type {
   ClaimOptions,
   ClaimReference,
   DeadLetter,
+  Death,
   NewRequest,
   Release,
   RequestId,
@@ -24,6 +25,7 @@ import { close, deadLetters, isOver, replyTo, retry } from "./ends.ts";
 import type { Keyed } from "./keyed.ts";
 import { type Retention, Session, type SessionListener } from "./session.ts";
 import { Sweep } from "./sweep.ts";
+import { Deaths } from "../deaths.ts";
 import { Waiters } from "../waiters.ts";
 
 /** What a {@linkcode KeyedStore} stands on. */
@@ -50,6 +52,7 @@ export class KeyedStore implements TitanicStore {
   readonly #observe: (event: StoreEvent) => void;
   readonly #watchers = new Set<{ readonly names: Set<string>; readonly gate: Gate }>();
   readonly #waiters = new Waiters();
+  readonly #deaths = new Deaths();
   #session: Promise<Session> | undefined;
   #sweep: Sweep | undefined;
   /** The session that failed, until it has given its resources back. */
@@ -137,6 +140,10 @@ export class KeyedStore implements TitanicStore {
     }
   }
 
+  deaths(signal: AbortSignal): AsyncIterable<Death> {
+    return this.#deaths.hear(signal);
+  }
+
   async settled(id: RequestId, signal: AbortSignal): Promise<void> {
     const known = parseRequestId(id);
     if (known === undefined) return;
@@ -162,6 +169,7 @@ export class KeyedStore implements TitanicStore {
     await Promise.resolve(); // so that #closing is set before anybody hears of it
     clearTimeout(this.#reopening);
     for (const { gate } of this.#watchers) gate.open();
+    this.#deaths.stop();
     this.#waiters.settleAll();
     const session = await this.#session?.catch(() => undefined);
     await this.#sweep?.stop();
@@ -195,6 +203,7 @@ export class KeyedStore implements TitanicStore {
         }
       },
       settled: (id) => this.#waiters.settle(id),
+      buried: (death) => this.#deaths.tell(death),
       expires: (key) => sweep?.add(key),
       damaged: (key) => this.#observe({ type: "damaged", key }),
       errorOf: (error) => error instanceof PrivateerError ? error : this.#seam.errorOf(error),

@@ -60,7 +60,14 @@ export function parseQueueKey(
 /** A key above all that begin with `prefix`: `~` is above every character that keys have. */
 export const endOf = (prefix: string): string => `${prefix}~`;
 
+/** The last time that was written: many keys of one millisecond follow each other. */
+let latest = { time: 0, digits: "000000000000" };
+
 /** Milliseconds as 12 digits, which order as the numbers do. */
 function hex(time: number): string {
-  return Math.min(time, 0xffff_ffff_ffff).toString(16).padStart(12, "0");
+  if (time !== latest.time) {
+    const digits = Math.min(time, 0xffff_ffff_ffff).toString(16).padStart(12, "0");
+    latest = { time, digits };
+  }
+  return latest.digits;
 }

@@ -1,6 +1,7 @@
 import { byteLengthOf, type Frames } from "../../message.ts";
 import type { RequestId } from "../store.ts";
-import { crc32c } from "../crc.ts";
+import { allocate, encodeText, writeAscii } from "../bytes.ts";
+import { crc32c, crc32cOfId } from "../crc.ts";
 
 /** What every state of a request keeps. */
 interface Common {
@@ -56,15 +57,20 @@ const headerStart = 9;
  * of a header in JSON, the header, the frames.
  */
 export function encodeRequest(id: RequestId, { body, ...rest }: StoredRequest): Uint8Array {
-  const header = encoder.encode(
-    JSON.stringify({ ...rest, frames: body.map((frame) => frame.byteLength) }),
-  );
-  const bytes = new Uint8Array(headerStart + header.byteLength + byteLengthOf(body));
-  const view = new DataView(bytes.buffer);
+  const header = JSON.stringify({ ...rest, frames: body.map((frame) => frame.byteLength) });
+  const bodySize = byteLengthOf(body);
+  let headerSize = header.length;
+  let bytes = allocate(headerStart + headerSize + bodySize);
+  if (!writeAscii(header, bytes, headerStart)) {
+    const encoded = encoder.encode(header);
+    headerSize = encoded.byteLength;
+    bytes = allocate(headerStart + headerSize + bodySize);
+    bytes.set(encoded, headerStart);
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   bytes[0] = initials[rest.state];
-  view.setUint32(5, header.byteLength);
-  bytes.set(header, headerStart);
-  let at = headerStart + header.byteLength;
+  view.setUint32(5, headerSize);
+  let at = headerStart + headerSize;
   for (const frame of body) {
     bytes.set(frame, at);
     at += frame.byteLength;
@@ -98,7 +104,7 @@ export function stateOfDamaged(bytes: Uint8Array): StoredRequest["state"] | unde
 }
 
 function checksum(id: RequestId, bytes: Uint8Array): number {
-  return crc32c(bytes.subarray(5), crc32c(encoder.encode(id)));
+  return crc32c(bytes.subarray(5), crc32cOfId(id));
 }
 
 /** The value of an index entry that is all in its key. */
@@ -107,14 +113,14 @@ export const nothing: Uint8Array = new Uint8Array(0);
 /** Writes a small value: its CRC-32C, then JSON. */
 export function encodeSmall(key: string, value: unknown): Uint8Array {
   const json = JSON.stringify(value);
-  const sum = crc32c(encoder.encode(key + json));
-  return encoder.encode(sum.toString(16).padStart(8, "0") + json);
+  const sum = crc32c(encodeText(key + json));
+  return encodeText(sum.toString(16).padStart(8, "0") + json);
 }
 
 /** Reads what {@linkcode encodeSmall} wrote under this key; undefined when it is damaged. */
 export function decodeSmall<T>(key: string, bytes: Uint8Array): T | undefined {
   const text = decoder.decode(bytes);
   const json = text.slice(8);
-  if (parseInt(text.slice(0, 8), 16) !== crc32c(encoder.encode(key + json))) return undefined;
+  if (parseInt(text.slice(0, 8), 16) !== crc32c(encodeText(key + json))) return undefined;
   return JSON.parse(json) as T;
 }

@@ -1,11 +1,12 @@
 import { StoreError } from "../../errors.ts";
-import type { RequestId } from "../store.ts";
+import type { Death, RequestId } from "../store.ts";
 import { StoreClock, timeOfId } from "./clock.ts";
 import { DueServices } from "./due-services.ts";
 import { type Change, type Counters, GroupCommit } from "./group-commit.ts";
 import type { Keyed, Write } from "./keyed.ts";
 import { endOf, metaKey, parseQueueKey, queueKey, queueOf, requestKey } from "./keys.ts";
 import { Locks } from "./locks.ts";
+import { recount } from "./recount.ts";
 import { decodeQueueEntry, queueWrite } from "./queue-entry.ts";
 import { decodeRequest, decodeSmall, encodeSmall, type StoredRequest } from "./record.ts";
 
@@ -47,6 +48,8 @@ export interface SessionListener {
   announce(service: string): void;
   /** A request is over. */
   settled(id: RequestId): void;
+  /** A request was given up, and nobody who holds a claim of it is told so. */
+  buried(death: Death): void;
   /** There is a new key in the index of ends. */
   expires(key: string): void;
   /** What is stored under a key is not what was written. */
@@ -89,6 +92,7 @@ export class Session {
       keyed,
       counters: { pending, replied, dead },
       counted: (counters) => metaWrite({ ...meta, ...counters, time: clock.now() }),
+      written: (writes) => this.#written(writes),
       failed: (error) => this.#fail(error),
     });
     this.services = new DueServices({
@@ -105,7 +109,7 @@ export class Session {
     kept: Retention,
     listener: SessionListener,
   ): Promise<Session> {
-    const before = await readMeta(keyed);
+    const before = await readMeta(keyed, listener);
     const session = new Session(keyed, { ...before, epoch: before.epoch + 1 }, kept, listener);
     // Durable before any token is given out: tokens rise even where unsynced claims are lost.
     await session.commit({ writes: [], sync: true });
@@ -124,9 +128,12 @@ export class Session {
   }
 
   /** Resolves when a change can be read and is as durable as it asked for. */
-  async commit(change: Change): Promise<void> {
-    await this.#journal.commit(change);
-    for (const { key, value } of change.writes) {
+  commit(change: Change): Promise<void> {
+    return this.#journal.commit(change);
+  }
+
+  #written(writes: readonly Write[]): void {
+    for (const { key, value } of writes) {
       if (value === undefined) continue;
       if (key.startsWith("q/")) this.services.add(key);
       else if (key.startsWith("e/")) this.listener.expires(key);
@@ -183,7 +190,7 @@ export class Session {
 
 const metaWrite = (meta: Meta): Write => ({ key: metaKey, value: encodeSmall(metaKey, meta) });
 
-async function readMeta(keyed: Keyed): Promise<Meta> {
+async function readMeta(keyed: Keyed, listener: SessionListener): Promise<Meta> {
   const [bytes] = await keyed.get([metaKey]);
   if (bytes === undefined) {
     const [something] = await keyed.range("", "~", 1);
@@ -194,7 +201,8 @@ async function readMeta(keyed: Keyed): Promise<Meta> {
   }
   const meta = decodeSmall<Meta>(metaKey, bytes);
   if (meta === undefined) {
-    throw new StoreError("STORE_CORRUPT", "Cannot open the store: its counters are damaged");
+    listener.damaged(metaKey);
+    return { version: versionOnDisk, ...await recount(keyed) };
   }
   if (meta.version !== versionOnDisk) {
     throw new StoreError(

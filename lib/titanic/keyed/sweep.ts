@@ -102,11 +102,11 @@ export class Sweep {
       ? { attempts: 0, error: undefined }
       : decodeQueueEntry(place, queued);
     writes.push({ key: place, value: undefined });
-    writes.push(
-      ...buryWrites(session, id, { record, attempts, error: withCause(lifeOver, error) }),
-    );
+    const reason = withCause(lifeOver, error);
+    writes.push(...buryWrites(session, id, { record, attempts, error: reason }));
     await session.commit({ writes, sync: true, counts: { pending: -1, dead: 1 } });
     session.leases.delete(id);
     session.listener.settled(id);
+    session.listener.buried({ id, service: record.service, error: reason });
   }
 }

@@ -104,6 +104,9 @@ export class DispatchMachine {
       case "released":
         this.#hand.released(input.claim, input.outcome);
         break;
+      case "buried":
+        this.#hand.buried(input.death);
+        break;
       case "tick":
         break;
       case "close":

@@ -1,5 +1,5 @@
 import type { Frames } from "../../message.ts";
-import type { Claim, Release } from "../store.ts";
+import type { Claim, Death, Release } from "../store.ts";
 
 /** What happened to the dispatch of stored requests. */
 export type DispatchInput =
@@ -30,6 +30,8 @@ export type DispatchInput =
     readonly claim: Claim;
     readonly outcome: "pending" | "dead" | "fenced" | "lost";
   }
+  /** The store gave a request up by itself. */
+  | { readonly type: "buried"; readonly death: Death }
   | { readonly type: "tick" }
   /** Nothing new is to be claimed. */
   | { readonly type: "close" }
@@ -75,7 +77,7 @@ export type DispatchEvent =
     readonly unsent: boolean;
     readonly error: string;
   }
-  /** A request was given up: see {@linkcode Titanic.deadLetters}. */
+  /** A request was given up, by this Titanic or its store: see {@linkcode Titanic.deadLetters}. */
   | {
     readonly type: "deadLetter";
     readonly id: string;

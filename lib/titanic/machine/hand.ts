@@ -1,5 +1,5 @@
 import type { Frames } from "../../message.ts";
-import type { Claim, Release } from "../store.ts";
+import type { Claim, Death, Release } from "../store.ts";
 import type { DispatchEffect, DispatchInput, Failure } from "./effects.ts";
 import { type Backoff, ceiling, type Service } from "./service.ts";
 
@@ -133,12 +133,16 @@ export class Hand {
     if (running === undefined) return;
     if (outcome === "fenced") return this.#fenced(claim, running);
     if (outcome === "dead") {
-      this.counters.deadLettered++;
       const { service: { name }, error } = running;
-      const event = { type: "deadLetter", id: claim.id, service: name, error } as const;
-      this.#options.emit({ type: "report", event });
+      this.buried({ id: claim.id, service: name, error });
     }
     this.#over(claim, running);
+  }
+
+  /** A request was given up. */
+  buried({ id, service, error }: Death): void {
+    this.counters.deadLettered++;
+    this.#options.emit({ type: "report", event: { type: "deadLetter", id, service, error } });
   }
 
   #fenced(claim: Claim, running: Running): void {

@@ -18,6 +18,16 @@ export async function acceptAll(
   sql: Statements,
   inputs: readonly Incoming[],
 ): Promise<readonly Acceptance[]> {
+  if (inputs.every(({ request }) => request.key === undefined)) {
+    await database.query(sql.acceptKeyless, [
+      inputs.map(({ id }) => id),
+      inputs.map(({ request }) => escapeName(request.service)),
+      inputs.map(({ request }) => escapeName(request.owner)),
+      inputs.map(({ request }) => request.timeToLive),
+      inputs.map(({ body }) => body),
+    ]);
+    return inputs.map(({ id }) => ({ id, outcome: "accepted" }));
+  }
   const acceptances: Acceptance[] = [];
   let open = inputs.map((input, at) => ({ input, at }));
   while (open.length > 0) {

@@ -1,6 +1,6 @@
 import { decodeBody } from "../body.ts";
 import { unescapeName } from "../names.ts";
-import type { DeadLetter, RequestId } from "../store.ts";
+import type { DeadLetter, Death } from "../store.ts";
 import type { Database } from "./database.ts";
 import { fromUuid, type PostgresStoreParts } from "./parts.ts";
 import type { LetterRow, Statements } from "./statements.ts";
@@ -33,10 +33,12 @@ export async function* deadLetters(
 export async function sweep(
   { database, retention, keyRetention }: PostgresStoreParts,
   sql: Statements,
-  settle: (id: RequestId) => void,
+  buried: (death: Death) => void,
 ): Promise<void> {
-  const dead = await database.query<{ readonly id: string }>(sql.expire, [retention]);
-  for (const row of dead) settle(fromUuid(row));
+  const dead = await database.query<Death>(sql.expire, [retention]);
+  for (const row of dead) {
+    buried({ id: fromUuid(row), service: unescapeName(row.service), error: row.error });
+  }
   await database.query(sql.forget, [keyRetention]);
   await database.query(sql.forgetKeys, []);
 }

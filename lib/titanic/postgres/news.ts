@@ -73,13 +73,13 @@ export class News {
 
   /** A service has something to claim, by this process. */
   announce(service: string): void {
-    this.#hear(`s${escapeName(service)}`);
+    this.#announceTo(this.#watchers, service);
     this.#send(`s${escapeName(service)}`);
   }
 
   /** A request is over, by this process. */
   settle(id: RequestId): void {
-    this.#hear(`r${id}`);
+    this.waiters.settle(id);
     this.#send(`r${id}`);
   }
 
@@ -156,10 +156,12 @@ export class News {
       payloads.push(payload);
       this.#unsent.clear();
       const { database, channel } = this.#options;
-      await database.query("select pg_notify($1, word) from unnest($2::text[]) word", [
-        channel,
-        payloads,
-      ]).catch(() => []); // the others look by themselves
+      // A notification has a commit record: without this it would have a sync to itself.
+      await database.query(
+        `select pg_notify($1, word), set_config('synchronous_commit', 'off', true)
+          from unnest($2::text[]) word`,
+        [channel, payloads],
+      ).catch(() => []); // the others look by themselves
     }
   }
 

@@ -2,7 +2,9 @@ import { ClosedError, StoreError } from "../../errors.ts";
 import type { Frames } from "../../message.ts";
 import { decodeBody, encodeBody } from "../body.ts";
 import { fingerprint } from "../crc.ts";
+import { Deaths } from "../deaths.ts";
 import { StoreClock } from "../keyed/clock.ts";
+import { foundDamaged } from "../keyed/ends.ts";
 import { escapeName, unescapeName } from "../names.ts";
 import { parseRequestId } from "../request-id.ts";
 import type {
@@ -11,6 +13,7 @@ import type {
   ClaimOptions,
   ClaimReference,
   DeadLetter,
+  Death,
   NewRequest,
   Release,
   RequestId,
@@ -37,6 +40,7 @@ export class PostgresStore implements TitanicStore {
   readonly #ids = new StoreClock(0);
   readonly #accepts: Batcher<Incoming, Acceptance>;
   readonly #completions: Batcher<Completion, "stored" | "already" | "fenced">;
+  readonly #deaths = new Deaths();
   #failed = false;
   #closing: Promise<void> | undefined;
 
@@ -50,7 +54,7 @@ export class PostgresStore implements TitanicStore {
       most,
       mostBytes,
       bytesOf: ({ body }: Incoming) => body.byteLength,
-      run: (inputs) => acceptAll(database, this.#sql, inputs),
+      run: (inputs) => this.#acceptAll(inputs),
     });
     this.#completions = new Batcher({
       lanes,
@@ -68,7 +72,7 @@ export class PostgresStore implements TitanicStore {
           .map((row) => ({ ...row, service: unescapeName(row.service) })),
       over: async (ids) =>
         (await database.query<{ readonly id: string }>(this.#sql.over, [ids])).map(fromUuid),
-      sweep: () => sweep(parts, this.#sql, (id) => this.#news.settle(id)),
+      sweep: () => sweep(parts, this.#sql, (death) => this.#buried(death)),
       looked: (error) => this.#looked(error),
     });
   }
@@ -81,7 +85,7 @@ export class PostgresStore implements TitanicStore {
   async accept(request: NewRequest): Promise<Acceptance> {
     this.#check();
     const id = this.#ids.nextId();
-    const acceptance = await this.#accepts.add({
+    return await this.#accepts.add({
       id,
       request,
       body: encodeBody(id, request.body),
@@ -89,8 +93,16 @@ export class PostgresStore implements TitanicStore {
         ? undefined
         : fingerprint(request.service, request.body),
     });
-    if (acceptance.outcome === "accepted") this.#news.announce(request.service);
-    return acceptance;
+  }
+
+  async #acceptAll(inputs: readonly Incoming[]): Promise<readonly Acceptance[]> {
+    const acceptances = await acceptAll(this.#parts.database, this.#sql, inputs);
+    const services = new Set<string>();
+    inputs.forEach(({ request: { service } }, at) => {
+      if (acceptances[at]?.outcome === "accepted") services.add(service);
+    });
+    for (const service of services) this.#news.announce(service);
+    return acceptances;
   }
 
   async claim(options: ClaimOptions): Promise<readonly Claim[]> {
@@ -115,7 +127,8 @@ export class PostgresStore implements TitanicStore {
           claims.push({ id, token: BigInt(row.token), attempt: row.attempts, service, body });
         } else {
           if (row.state === "p") await this.#bury(id);
-          this.#news.settle(id);
+          const error = row.state === "p" ? foundDamaged : row.error ?? "";
+          this.#buried({ id, service: options.service, error });
         }
       }
     }
@@ -221,6 +234,10 @@ export class PostgresStore implements TitanicStore {
     return this.#news.watch(signal);
   }
 
+  deaths(signal: AbortSignal): AsyncIterable<Death> {
+    return this.#deaths.hear(signal);
+  }
+
   async settled(id: RequestId, signal: AbortSignal): Promise<void> {
     this.#check();
     const known = parseRequestId(id);
@@ -241,6 +258,7 @@ export class PostgresStore implements TitanicStore {
 
   [Symbol.asyncDispose](): Promise<void> {
     this.#closing ??= (async () => {
+      this.#deaths.stop();
       await this.#news.stop();
       await this.#parts.database.close();
     })();
@@ -251,6 +269,11 @@ export class PostgresStore implements TitanicStore {
     if (this.#closing !== undefined) {
       throw new ClosedError("Cannot use the store: it was closed");
     }
+  }
+
+  #buried(death: Death): void {
+    this.#news.settle(death.id);
+    this.#deaths.tell(death);
   }
 
   async #bury(id: RequestId): Promise<void> {

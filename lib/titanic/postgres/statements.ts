@@ -1,6 +1,7 @@
 /** The statements of a store, each one a transaction of its own. The database's clock decides everything. */
 export interface Statements {
   readonly accept: string;
+  readonly acceptKeyless: string;
   readonly known: string;
   readonly claim: string;
   readonly bury: string;
@@ -25,6 +26,7 @@ export interface ClaimedRow {
   readonly state: "p" | "d";
   readonly token: string;
   readonly attempts: number;
+  readonly error: string | null;
   readonly body: Uint8Array;
 }
 
@@ -83,6 +85,11 @@ export function statementsFor(schema: string): Statements {
         now() + ${milliseconds("time_to_live")}, body
       from input where name is null or id in (select id from fresh)
       order by place returning id`,
+    acceptKeyless: `
+      insert into ${requests} (id, service, owner, time_to_live, expires, body)
+      select id, service, owner, time_to_live, now() + ${milliseconds("time_to_live")}, body
+      from unnest($1::uuid[], $2::text[], $3::text[], $4::double precision[], $5::bytea[])
+        as input (id, service, owner, time_to_live, body)`,
     known: `
       select text, id, fingerprint from (select distinct unnest($1::text[]) as text) as input
       join ${keys} on name = sha256(convert_to(text, 'UTF8'))`,
@@ -106,9 +113,9 @@ export function statementsFor(schema: string): Statements {
           died = case when over then now() end,
           until = case when over then now() + ${milliseconds("$5")} end
         from due where request.id = due.id
-        returning request.id, state, token, attempts, body, due.due, due.sequence
+        returning request.id, state, token, attempts, error, body, due.due, due.sequence
       )
-      select id, state, token, attempts, body from taken order by due, sequence`,
+      select id, state, token, attempts, error, body from taken order by due, sequence`,
     bury: `
       update ${requests} set state = 'd', leased = false, error = 'its record was found damaged',
         died = now(), until = now() + ${milliseconds("$2")}
@@ -201,7 +208,7 @@ export function statementsFor(schema: string): Statements {
       where id in (
         select id from ${requests} where state = 'p' and expires <= now()
           and (not leased or due <= now()) limit ${sweepChunk} for update skip locked
-      ) returning id`,
+      ) returning id, service, error`,
     forget: `
       with gone as (
         delete from ${requests} where id in (

@@ -1,4 +1,5 @@
 import type { Frames } from "../../message.ts";
+import { encodeText } from "../bytes.ts";
 
 /** The services that 9/TSP names. */
 export const tspServices = {
@@ -89,7 +90,7 @@ export function decodeId(frames: Frames): string | undefined {
 }
 
 export function encodeId(id: string): Frames {
-  return [encoder.encode(id)];
+  return [encodeText(id)];
 }
 
 /** Whether a client may ask for this id. The RFC's alphabet is wider than hexadecimal, so others' may be. */

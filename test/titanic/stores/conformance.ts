@@ -1,6 +1,12 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { Claim, NewRequest, RequestId, TitanicStore } from "../../../lib/titanic/store.ts";
+import type {
+  Claim,
+  Death,
+  NewRequest,
+  RequestId,
+  TitanicStore,
+} from "../../../lib/titanic/store.ts";
 import type { StoreOptions } from "../../../lib/titanic/store-options.ts";
 
 /** What the conformance suite runs on. */
@@ -233,6 +239,37 @@ export function conformance(name: string, subject: Subject): void {
     assert.equal(texts(letter?.body ?? []), ["x", ""]);
     assert.match(letter?.error ?? "", /1 attempts were used up/);
     assert.equal(await store.stats(), { pending: 0, leased: 0, replied: 0, dead: 2 });
+  });
+
+  test("deaths() tells of what the store gives up by itself, and of nothing else", async () => {
+    await using store = await open();
+    const told: Death[] = [];
+    const hearing = (async () => {
+      for await (const death of store.deaths(never)) if (told.push(death) === 2) break;
+    })();
+    await store.accept(request());
+    const [released] = await claimAll(store) as [Claim];
+    assert.is(await store.release(released, { delay: 0, error: "no", dead: true }), "dead");
+    const { id: used } = await store.accept(request());
+    assert.is((await claimAll(store, { attempts: 1, lease: 1 })).length, 1);
+    while ((await store.reply(used, "")).state === "pending") {
+      assert.equal(await claimAll(store, { attempts: 1 }), []);
+    }
+    const { id: old } = await store.accept(request({ service: "s l/o~w", timeToLive: 20 }));
+    await hearing;
+    assert.equal(told.map(({ id, service }) => [id, service]), [[used, "echo"], [old, "s l/o~w"]]);
+    assert.match(told[0]?.error ?? "", /^1 attempts were used up/);
+    assert.match(told[1]?.error ?? "", /^its time to live was over/);
+  });
+
+  test("deaths() ends with its signal and with the store, without a throw", async () => {
+    const store = await open();
+    const left = new AbortController();
+    const [one, two] = [all(store.deaths(left.signal)), all(store.deaths(never))];
+    left.abort();
+    assert.equal(await one, []);
+    await store[Symbol.asyncDispose]();
+    assert.equal(await two, []);
   });
 
   test("a release can give a request up at once", async () => {

@@ -132,6 +132,30 @@ test("no bit of a reply can flip unseen", async () => {
   }
 });
 
+test("damaged counters are counted anew, and tokens go on rising", async () => {
+  const disk = new SimulatedDisk();
+  const before = disk.store();
+  for (let at = 0; at < 70; at++) await before.accept(request());
+  const [first, second, third] = await claimAll(before, { limit: 3 }) as [Claim, Claim, Claim];
+  assert.is(await before.complete(first, body("x")), "stored");
+  assert.is(await before.release(second, { delay: 0, error: "no", dead: true }), "dead");
+  const stats = { ...await before.stats(), leased: 0 };
+  await before[Symbol.asyncDispose]();
+  assert.is(await disk.flip("m", 30), 1);
+  await using store = disk.store();
+  assert.equal(await store.stats(), stats);
+  assert.equal(disk.events.filter(({ type }) => type === "damaged"), [{
+    type: "damaged",
+    key: "m",
+  }]);
+  const claims = await claimAll(store);
+  assert.is(claims.length, stats.pending);
+  assert.is(claims[0]?.id, third.id);
+  for (const { token } of claims) assert.ok(token > third.token);
+  assert.is(await store.complete(claims[0] as Claim, body("y")), "stored");
+  assert.equal(await store.stats(), { pending: 67, leased: 67, replied: 2, dead: 1 });
+});
+
 test("a damaged idempotency key accepts nothing under it", async () => {
   const disk = new SimulatedDisk();
   await using store = disk.store();

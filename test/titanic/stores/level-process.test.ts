@@ -20,6 +20,7 @@ import type { RequestId } from "../../../lib/titanic/store.ts";
 import { StoreError } from "../../../mod.ts";
 import { Child } from "../../interop/processes.ts";
 import { body, claimAll, request, texts } from "./conformance.ts";
+import { canTrace, checkTrace, straceTo } from "./trace.ts";
 
 const program = fileURLToPath(new URL("level-child.ts", import.meta.url));
 const node = [process.execPath, "--import", "tsx", program] as const;
@@ -101,50 +102,21 @@ test(`${rounds} times kill -9 under load: what was acknowledged is there`, async
   }
 });
 
-const canTrace = spawnSync("strace", ["-o", "/dev/null", "true"]).status === 0;
 (canTrace ? test : test.skip)(
   `a sync ends between a write and its acknowledgement${canTrace ? "" : " (skipped: no strace)"}`,
   () => {
     const [path, trace] = [join(folder, "traced"), join(folder, "trace")];
-    const calls = "trace=write,writev,pwrite64,pwritev,fdatasync,fsync";
     const { status, stderr } = spawnSync(
       "strace",
-      ["-f", "-s", "100000", "-e", calls, "-o", trace, ...node, "trace", path],
+      [...straceTo(trace), ...node, "trace", path],
       { encoding: "utf8" },
     );
     assert.is(status, 0, stderr);
-    const counts = checkTrace(readFileSync(trace, "latin1").split("\n"));
+    const marks = { written: /BODY-(\d+)-/g, told: /^write\(1, "ACCEPTED-(\d+)-/g };
+    const counts = checkTrace(readFileSync(trace, "latin1").split("\n"), marks);
     assert.equal(counts, { acknowledged: 200, unsynced: [] });
   },
 );
-
-/** Goes through a trace: each acknowledgement needs its body written, and then a sync that succeeded. */
-function checkTrace(lines: readonly string[]): { acknowledged: number; unsynced: string[] } {
-  const written = new Map<string, number>();
-  const syncs: { began: number; ended: number }[] = [];
-  const began = new Map<string, number>();
-  const unsynced: string[] = [];
-  let acknowledged = 0;
-  lines.forEach((line, at) => {
-    const [pid = ""] = line.split(" ");
-    const call = line.slice(pid.length).trim();
-    if (/^(fdatasync|fsync)\(/.test(call)) began.set(pid, at);
-    if (/(fdatasync|fsync)( resumed>)?.*\) += 0$/.test(call)) {
-      syncs.push({ began: began.get(pid) ?? at, ended: at });
-    }
-    if (/^p?writev?(64)?\(/.test(call) && !call.startsWith("write(1,")) {
-      for (const [, number = ""] of call.matchAll(/BODY-(\d+)-/g)) {
-        if (!written.has(number)) written.set(number, at);
-      }
-    }
-    const told = /^write\(1, "ACCEPTED-(\d+)-/.exec(call)?.[1];
-    if (told === undefined) return;
-    acknowledged++;
-    const since = written.get(told) ?? Infinity;
-    if (!syncs.some((sync) => sync.began >= since && sync.ended < at)) unsynced.push(told);
-  });
-  return { acknowledged, unsynced };
-}
 
 /** Runs a command with a small file system of its own over the tests' folder. */
 const mounted = (prepare: string, ...command: readonly string[]) =>
@@ -214,6 +186,23 @@ test("flipped bits in its files are found, and what is whole goes on", async () 
   assert.ok(dead >= 1 && dead < 100, `${dead} dead`);
   assert.is(right + dead, 400);
   assert.ok(events.includes("damaged"));
+});
+
+test("a store whose file CURRENT is lost does not open as an empty one", async () => {
+  const path = join(folder, "no-current");
+  {
+    await using store = await levelStore(path);
+    await store.accept(request());
+  }
+  const current = join(path, "CURRENT");
+  const bytes = readFileSync(current);
+  rmSync(current);
+  const error = await openError(path);
+  assert.equal([error.code, error.outcome, error.endpoint], ["STORE_CORRUPT", "rejected", path]);
+  assert.match(error.message, /CURRENT/);
+  writeFileSync(current, bytes);
+  await using store = await levelStore(path);
+  assert.is((await store.stats()).pending, 1);
 });
 
 test("a store whose files are torn does not open, and says that it is corrupt", async () => {

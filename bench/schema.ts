@@ -1,0 +1,2 @@
+/** The schema of a database that the bench has to itself, and removes. */
+export const benchSchema = "privateer_bench";
