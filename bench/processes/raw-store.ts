@@ -7,7 +7,7 @@ import { postgresStore } from "../../lib/titanic/postgres-store.ts";
 import type { TitanicStore } from "../../mod.ts";
 import { encodeRequest } from "../../lib/titanic/keyed/record.ts";
 import { benchSchema } from "../schema.ts";
-import { bodySize } from "./pump.ts";
+import { bodySize } from "./protocols.ts";
 import { serve } from "./serve.ts";
 import type { StorePlace } from "./titanic.ts";
 

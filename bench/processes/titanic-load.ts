@@ -1,7 +1,7 @@
 import { majordomoClient, titanicClient } from "../../mod.ts";
 import { cpuSeconds } from "../cpu.ts";
 import { quantile, Times } from "../statistics.ts";
-import { bodySize } from "./pump.ts";
+import { bodySize } from "./protocols.ts";
 import { serve, sleep } from "./serve.ts";
 
 /**
