@@ -158,11 +158,4 @@ export const titanicBugs: readonly Omit<PlantedBug, "scenario">[] = [
     wrong: "await this.#options",
     breaks: ["I1"],
   },
-  {
-    name: "a disk that fails as dead letters are read throws what it likes",
-    file: "lib/titanic/keyed/keyed-store.ts",
-    correct: "    } catch (error) {\n      throw this.#typed(error);\n    }\n  }\n\n  async retry",
-    wrong: "    } finally {}\n  }\n\n  async retry",
-    breaks: ["I15"],
-  },
 ];

@@ -3,7 +3,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { runSimulator } from "./child.ts";
 import { defaultDrainMode } from "./drain.ts";
-import { type Fault, faultKinds } from "./faults.ts";
+import { diskFaultKinds, type Fault, faultKinds } from "./faults.ts";
 import { regressions } from "./regressions.ts";
 import { scenarios } from "./scenarios/mod.ts";
 import { networkNames, type Report, simulate } from "./simulate.ts";
@@ -86,6 +86,21 @@ for (const { network, kind } of faults) {
     for (let seed = 1; seed <= 6; seed++) {
       const calm = await simulate({ scenario, seed, network, plan: plan.slice(1), trace: true });
       const upset = await simulate({ scenario, seed, network, plan, trace: true });
+      assert.equal(upset.violations, []);
+      if (besidesFaults(upset) !== besidesFaults(calm)) changed++;
+    }
+    assert.ok(changed > 0);
+  });
+}
+
+for (const kind of diskFaultKinds) {
+  test(`a fault of kind ${kind} changes what happens to Titanic, and no promise`, async () => {
+    const scenario = scenarioOf("titanic");
+    const fault: Fault = { at: 700, kind, target: ["titanic"], duration: 1500, strength: 300 };
+    let changed = 0;
+    for (let seed = 1; seed <= 6; seed++) {
+      const calm = await simulate({ scenario, seed, plan: [], trace: true });
+      const upset = await simulate({ scenario, seed, plan: [fault], trace: true });
       assert.equal(upset.violations, []);
       if (besidesFaults(upset) !== besidesFaults(calm)) changed++;
     }

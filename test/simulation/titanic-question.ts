@@ -1,17 +1,31 @@
 import type { RequestOptions } from "../../lib/client.ts";
+import type { Message } from "../../lib/message.ts";
+import type { TitanicClient } from "../../lib/titanic/mod.ts";
 import type { Stage } from "./stage.ts";
 import { watch } from "./watched-signal.ts";
 
 /** What came of one thing that was asked of a client. */
 export type Outcome<T> = { readonly value: T } | { readonly error: unknown };
 
+/** What may become of a question, and is no lie. */
+export const allowed: ReadonlySet<string> = new Set([
+  "NO_REPLY",
+  "SERVICE_UNKNOWN",
+  "REQUEST_FAILED",
+  "UNSUPPORTED",
+  "BACKLOG_FULL",
+  "CLOSED",
+  "DEAD_LETTER",
+]);
+
+/** Why the caller gives a call up. */
+export const reason: Error = new Error("not wanted any more");
+
 /** How something is asked. */
 export interface Asking {
   readonly stage: Stage;
   /** What is asked, in words. */
   readonly what: string;
-  /** Why it is aborted. */
-  readonly reason: unknown;
   /** After how many milliseconds it is aborted, if it is. */
   readonly most: number | undefined;
   /** Aborts it as well: what it asks for can never come. */
@@ -24,7 +38,7 @@ export interface Asking {
 /** Asks something of a client. An abort ends it at once, with the reason, and leaves nothing on the signal. */
 export async function askUnderSignal<T>(
   run: (options: RequestOptions) => Promise<T>,
-  { stage, what, reason, most, damage, life, later }: Asking,
+  { stage, what, most, damage, life, later }: Asking,
 ): Promise<Outcome<T>> {
   const { world, journal } = stage;
   const controller = new AbortController();
@@ -56,4 +70,18 @@ export async function askUnderSignal<T>(
     journal.violate("I1", `${what} was aborted at ${abortedAt} and rejects only now`);
   }
   return outcome;
+}
+
+/** Waits for one reply as for many. */
+export async function askForEach(
+  client: TitanicClient,
+  id: string,
+  options: RequestOptions,
+): Promise<Message> {
+  for await (const [of, what] of client.each([id], options)) {
+    if (of !== id) throw new Error(`a result of ${of} comes for ${id}`);
+    if (what instanceof Error) throw what;
+    return what;
+  }
+  throw new Error("each() ends without a result");
 }

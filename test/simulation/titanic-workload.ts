@@ -1,24 +1,14 @@
 import type { RequestOptions } from "../../lib/client.ts";
 import { PrivateerError } from "../../lib/errors.ts";
 import type { Message } from "../../lib/message.ts";
-import {
-  DeadLetterError,
-  KeyConflictError,
-  RequestUnknownError,
-  type TitanicClient,
-  titanicClient,
-} from "../../lib/titanic/mod.ts";
-import { closeWithin } from "./bounded-close.ts";
-import { plainClient } from "./disguise.ts";
+import { DeadLetterError, KeyConflictError, RequestUnknownError } from "../../lib/titanic/mod.ts";
 import { describe } from "./journal.ts";
 import type { Process } from "./process.ts";
 import { Random } from "./random.ts";
-import { randomOf, type Stage, transportOf } from "./stage.ts";
+import { randomOf, type Stage } from "./stage.ts";
+import { TitanicClientLives } from "./titanic-client-lives.ts";
 import type { Story, TitanicLedger } from "./titanic-ledger.ts";
-import { askUnderSignal, type Outcome } from "./titanic-question.ts";
-import { type WatchedController, watchedController } from "./watched-signal.ts";
-
-const backoff = { initial: 20, max: 200 };
+import { allowed, askForEach, askUnderSignal, type Outcome, reason } from "./titanic-question.ts";
 
 /** What the clients of a run do. */
 export interface TitanicHabits {
@@ -35,15 +25,9 @@ export class TitanicWorkload {
   readonly #process: Process;
   readonly #ledger: TitanicLedger;
   readonly #habits: TitanicHabits;
-  readonly #endpoint: string;
   readonly #random: Random;
   readonly #owner: string;
-  #client: TitanicClient;
-  #life: WatchedController;
-  /** Those that were closed, or are about to be. */
-  readonly #closed = new Set<TitanicClient>();
-  /** Why lives ended that were aborted. */
-  readonly #lives = new Set<unknown>();
+  readonly #lives: TitanicClientLives;
 
   constructor(
     stage: Stage,
@@ -55,31 +39,13 @@ export class TitanicWorkload {
     this.#stage = stage;
     this.#process = process;
     this.#ledger = ledger;
-    this.#endpoint = endpoint;
     this.#habits = habits;
     this.#random = randomOf(stage, process);
     this.#owner = new Random(stage.seed, `owner of ${process.name}`).chance(0.3)
       ? `owner-${process.name}`
       : "";
-    [this.#client, this.#life] = this.#open();
-    process.onStop.add(() => this.#end("close"));
+    this.#lives = new TitanicClientLives(stage, process, endpoint, this.#random, this.#owner);
     this.#schedule();
-  }
-
-  #open(): [TitanicClient, WatchedController] {
-    const { journal, settings } = this.#stage;
-    const life = watchedController();
-    journal.lives.push({ signal: life, process: this.#process, ended: false });
-    const own = transportOf(this.#stage, this.#process, {});
-    const random = this.#random;
-    const { timeout, retries, drain, services: { plain } } = settings;
-    const client = titanicClient(this.#endpoint, {
-      ...{ timeout, retries, backoff, drain, owner: this.#owner, signal: life.signal },
-      transport: random.chance(plain) ? plainClient(own) : own,
-      version: random.pick(["0.1", "0.2"] as const),
-      polling: { initial: random.integer(1, 50), max: random.integer(50, 500) },
-    });
-    return [client, life];
   }
 
   #schedule(): void {
@@ -95,7 +61,7 @@ export class TitanicWorkload {
       this.#later(delay, () => void this.#tell());
     }
     if (random.chance(settings.reopens)) {
-      this.#later(random.next() * left, () => void this.#reopen());
+      this.#later(random.next() * left, () => void this.#lives.reopen());
     }
   }
 
@@ -106,29 +72,6 @@ export class TitanicWorkload {
 
   #pause(delay: number): Promise<void> {
     return new Promise((resolve) => this.#later(delay, resolve));
-  }
-
-  async #reopen(): Promise<void> {
-    if (this.#closed.has(this.#client)) return;
-    await this.#end(this.#random.chance(0.5) ? "close" : "abort");
-    if (this.#process.stoppingSince === undefined) [this.#client, this.#life] = this.#open();
-  }
-
-  async #end(how: "close" | "abort"): Promise<void> {
-    const { journal, settings } = this.#stage;
-    const client = this.#client;
-    const life = journal.lives.find(({ signal }) => signal === this.#life);
-    this.#closed.add(client);
-    if (how === "abort") {
-      const over = new Error("the client's life is over");
-      this.#lives.add(over);
-      this.#life.abort(over);
-    }
-    const most = this.#life.signal.aborted ? 0 : settings.drain + 2;
-    await closeWithin(this.#stage, this.#process, how, most, () => client.close());
-    const { inFlight } = client.stats();
-    if (inFlight > 0) journal.violate("I1", `${inFlight} calls are in flight after the close`);
-    if (life !== undefined) life.ended = true;
   }
 
   /** Begins a story, and tells it to its end. */
@@ -177,7 +120,11 @@ export class TitanicWorkload {
     const outcome = await this.#ask(
       story,
       (options) =>
-        this.#client(service, this.#ledger.bodyOf(story), { ...options, ...bounds, timeToLive }),
+        this.#lives.client(service, this.#ledger.bodyOf(story), {
+          ...options,
+          ...bounds,
+          timeToLive,
+        }),
       { most: isMissed ? 1000 : undefined, mayAbort: !probe },
     );
     if ("value" in outcome) {
@@ -197,7 +144,11 @@ export class TitanicWorkload {
       const outcome = await this.#ask(
         story,
         (options) =>
-          this.#client.submit(service, this.#ledger.bodyOf(story), { ...options, key, timeToLive }),
+          this.#lives.client.submit(service, this.#ledger.bodyOf(story), {
+            ...options,
+            key,
+            timeToLive,
+          }),
       );
       if ("value" in outcome) {
         story.call.result = { left: true };
@@ -221,7 +172,7 @@ export class TitanicWorkload {
     for (let looks = random.integer(0, 3); looks > 0 && world.now < healAt; looks--) {
       if (random.chance(0.2)) await this.#misbehave(story);
       await this.#pause(random.next() * 300);
-      await this.#look(story, (options) => this.#client.reply(id, options));
+      await this.#look(story, (options) => this.#lives.client.reply(id, options));
       if (story.closed === "no" && random.chance(0.05)) await this.#close(story);
     }
     const isMissed = !this.#habits.isServed(service) && timeToLive === undefined;
@@ -229,26 +180,19 @@ export class TitanicWorkload {
     if (random.chance(0.8)) {
       const each = random.chance(0.2);
       const wait = (options: RequestOptions): Promise<Message> =>
-        each ? this.#each(id, options) : this.#client.wait(id, options);
+        each ? askForEach(this.#lives.client, id, options) : this.#lives.client.wait(id, options);
       await this.#look(story, wait, most);
-      if (random.chance(0.5)) await this.#look(story, (options) => this.#client.reply(id, options));
+      if (random.chance(0.5)) {
+        await this.#look(story, (options) => this.#lives.client.reply(id, options));
+      }
     }
     if (random.chance(0.5)) await this.#close(story);
     if (story.closed !== "no" && random.chance(0.5)) {
-      await this.#look(story, (options) => this.#client.reply(id, options));
+      await this.#look(story, (options) => this.#lives.client.reply(id, options));
     }
     if (story.key !== undefined && world.now < healAt && random.chance(0.3)) {
       await this.#submit(story);
     }
-  }
-
-  async #each(id: string, options: RequestOptions): Promise<Message> {
-    for await (const [of, what] of this.#client.each([id], options)) {
-      if (of !== id) this.#stage.journal.violate("I2", `a result of ${of} comes for ${id}`);
-      if (what instanceof Error) throw what;
-      return what;
-    }
-    throw new Error("each() ends without a result");
   }
 
   /** Uses the key for something else, or the id of another. */
@@ -258,7 +202,7 @@ export class TitanicWorkload {
     if (key !== undefined) {
       const outcome = await this.#ask(
         story,
-        (options) => this.#client.submit(service, ["something else"], { ...options, key }),
+        (options) => this.#lives.client.submit(service, ["something else"], { ...options, key }),
       );
       if ("value" in outcome) {
         journal.violate("I3", `a key is taken for two bodies, as ${outcome.value}`);
@@ -275,7 +219,9 @@ export class TitanicWorkload {
     const outcome = await this.#ask(
       story,
       async (options) =>
-        await (isClose ? this.#client.close(id, options) : this.#client.reply(id, options)),
+        await (isClose
+          ? this.#lives.client.close(id, options)
+          : this.#lives.client.reply(id, options)),
     );
     if ("value" in outcome && !isClose) {
       journal.violate("I2", `${this.#process.host} reads what is ${other.owner}'s`);
@@ -303,7 +249,7 @@ export class TitanicWorkload {
     const { id } = story;
     if (id === undefined) return;
     if (story.closed === "no") story.closed = "maybe";
-    const outcome = await this.#ask(story, (options) => this.#client.close(id, options));
+    const outcome = await this.#ask(story, (options) => this.#lives.client.close(id, options));
     if ("value" in outcome) story.closed = "yes";
     else this.#note(story, outcome.error);
   }
@@ -319,10 +265,9 @@ export class TitanicWorkload {
     return askUnderSignal(run, {
       stage: this.#stage,
       what: `call ${story.call.id} of ${this.#process.host}`,
-      reason,
       most: isAborted ? this.#random.next() * settings.timeout : bounds.most,
       damage: story.damage.signal,
-      life: this.#life.signal,
+      life: this.#lives.signal,
       later: (delay, run) => this.#later(delay, run),
     });
   }
@@ -333,12 +278,11 @@ export class TitanicWorkload {
     if (error instanceof PrivateerError) {
       if (error instanceof DeadLetterError) this.#ledger.died(story);
       if (error instanceof RequestUnknownError) return this.#ledger.missing(story);
-      if (error.code === "CLOSED" && !this.#closed) {
+      if (error.code === "CLOSED" && !this.#lives.someEnded) {
         journal.violate("I1", `call ${story.call.id} is refused by a client that is open`);
       }
-      const isAllowed = allowed.has(error.code);
-      if (isAllowed) return;
-    } else if (error === reason || this.#lives.has(error)) return;
+      if (allowed.has(error.code)) return;
+    } else if (error === reason || this.#lives.isOver(error)) return;
     journal.violate("I15", `call ${story.call.id} fails with ${describe(error)}`);
   }
 
@@ -348,16 +292,3 @@ export class TitanicWorkload {
     world.schedule(this.#process, world.now, "probe", () => void this.#tell(true));
   }
 }
-
-const allowed: ReadonlySet<string> = new Set([
-  "NO_REPLY",
-  "SERVICE_UNKNOWN",
-  "REQUEST_FAILED",
-  "UNSUPPORTED",
-  "BACKLOG_FULL",
-  "CLOSED",
-  "DEAD_LETTER",
-]);
-
-/** Why the caller gives a call up. */
-const reason = new Error("not wanted any more");
