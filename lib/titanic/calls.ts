@@ -22,6 +22,8 @@ export class TitanicCalls {
   readonly #followers = new Followers();
   readonly #settled = new Gate();
   #closing: Promise<void> | undefined;
+  /** Whether a close has waited long enough. */
+  #over = false;
 
   constructor(options: CallsOptions) {
     this.#options = options;
@@ -74,7 +76,7 @@ export class TitanicCalls {
   /** Runs what nobody waits for, but a close. */
   behind(call: (signal: AbortSignal) => Promise<void>): void {
     const own = new AbortController();
-    if (this.#options.signal?.aborted) return;
+    if (this.#options.signal?.aborted || this.#over) return;
     this.#track(own, call).catch(() => {});
   }
 
@@ -113,7 +115,10 @@ export class TitanicCalls {
       outcome: "unknown",
       endpoint,
     });
+    this.#over = true;
     for (const call of this.#calls) call.abort(reason);
+    // They reject at once, though by a way of several promises.
+    while (this.#calls.size > 0) await this.#settled.opened();
     await this.#options.release();
     signal?.removeEventListener("abort", this.#abort);
   }

@@ -23,8 +23,8 @@ export interface TitanicClient extends AsyncDisposable {
    * Submits a request, waits for its reply, and closes it.
    *
    * With this library's Titanic the request goes under a key of its own, so that it is stored once however
-   * often it has to be sent. A call that is aborted, or whose client is closed, closes its request too, if it
-   * has its id; one that was given up stays a dead letter.
+   * often it has to be sent. A call that is aborted closes its request too, if it has its id; one that the end
+   * of its client cuts off, or that was given up, leaves it with Titanic.
    *
    * @param service Its name; 1 to 255 bytes, printable.
    * @param request The request's body, one or more frames.

@@ -73,7 +73,9 @@ export class Conversation {
     let repeatable = true;
     let attempts = 0;
     const once = async () => {
-      const kind = await this.#kind(question, options);
+      // What may have run is put again only to a Titanic that knows it when it sees it.
+      const mustMatch = mayHaveRun && !question.repeatable("strict");
+      const kind = await this.#kind(question.nativeOnly === true || mustMatch, options);
       repeatable = question.repeatable(kind);
       attempts++;
       try {
@@ -110,7 +112,7 @@ export class Conversation {
   }
 
   /** Which Titanic there is; found out by looking its services up (8/MMI). */
-  async #kind({ nativeOnly = false }: Question, options: QuestionOptions): Promise<TitanicKind> {
+  async #kind(nativeOnly: boolean, options: QuestionOptions): Promise<TitanicKind> {
     const { request, endpoint } = this.#options;
     const { timeout, signal } = options;
     if (this.#native) return "native";

@@ -93,6 +93,7 @@ export class Requests {
     const owner = this.#owner;
     const endpoint = this.#endpoint;
     const { status, rest } = await this.#conversation.ask({
+      nativeOnly: owner !== "",
       put: (kind) =>
         kind === "native"
           ? { service: nativeServices.wait, body: encodeNativeQuestion({ id, owner, patience }) }
@@ -126,6 +127,7 @@ export class Requests {
   async forget(id: RequestId, bounds: QuestionOptions): Promise<void> {
     const owner = this.#owner;
     const { status } = await this.#conversation.ask({
+      nativeOnly: owner !== "",
       put: (kind) =>
         kind === "native"
           ? {

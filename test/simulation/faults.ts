@@ -32,7 +32,28 @@ export const faultKinds = [
   "refuse",
 ] as const;
 
-export type FaultKind = (typeof faultKinds)[number];
+/** What can go wrong with the disk of a process, where there is one. */
+export const diskFaultKinds = [
+  /** Nothing can be written. */
+  "diskFull",
+  /** About half of all writes, syncs and openings fail, whether or not they did something. */
+  "diskFails",
+  /** Each sync may take `strength` ms. */
+  "diskSlow",
+  /** A record is damaged, for good. */
+  "diskRots",
+] as const;
+
+export type DiskFaultKind = (typeof diskFaultKinds)[number];
+export type FaultKind = (typeof faultKinds)[number] | DiskFaultKind;
+
+/** A disk that faults can aim at. */
+export interface FaultyDisk {
+  /** The process that has it. */
+  readonly process: string;
+  begin(kind: DiskFaultKind, strength: number): void;
+  end(kind: DiskFaultKind): void;
+}
 
 /** One entry of a fault plan. Everything is over at `at + duration`. */
 export interface Fault {
@@ -63,6 +84,24 @@ export function drawPlan(random: Random, targets: FaultTargets): readonly Fault[
     .sort((a, b) => a.at - b.at);
 }
 
+/**
+ * Draws what befalls a disk and the process that has it, besides what befalls all processes: failures, and
+ * crashes with and without a loss of power.
+ */
+export function drawDiskPlan(
+  random: Random,
+  process: string,
+  healAt: number,
+): readonly Fault[] {
+  const count = random.chance(0.3) ? 0 : random.integer(1, 4);
+  return Array.from({ length: count }, () => {
+    const kind = random.chance(0.6) ? "crash" : random.pick(diskFaultKinds);
+    const at = random.integer(0, healAt - 100);
+    const duration = Math.min(healAt - at, random.integer(1, 1000));
+    return { at, kind, target: [process], duration, strength: strengthOf(random, kind, duration) };
+  });
+}
+
 /** The kinds that befall one process; island takes several, and the others a pair. */
 const ofOneProcess: ReadonlySet<FaultKind> = new Set(["crash", "stop", "pause", "slow", "refuse"]);
 
@@ -72,14 +111,19 @@ const strengths: { readonly [kind in FaultKind]?: (random: Random, duration: num
   slow: (random) => random.integer(1, 60),
   trickle: (random) => random.integer(1, 60),
   lag: (random) => random.integer(1, 400),
+  diskSlow: (random) => random.integer(1, 500),
 };
+
+function strengthOf(random: Random, kind: FaultKind, duration: number): number {
+  return strengths[kind]?.(random, duration) ?? 0;
+}
 
 function drawFault(random: Random, kind: FaultKind, targets: FaultTargets): Fault {
   const at = random.integer(0, targets.healAt - 100);
   const longest = random.chance(0.5) ? 200 : 2000;
   const duration = Math.min(targets.healAt - at, random.integer(1, longest));
   const target = drawTarget(random, kind, targets);
-  return { at, kind, target, duration, strength: strengths[kind]?.(random, duration) ?? 0 };
+  return { at, kind, target, duration, strength: strengthOf(random, kind, duration) };
 }
 
 function drawTarget(random: Random, kind: FaultKind, targets: FaultTargets): readonly string[] {
@@ -97,14 +141,20 @@ export function schedulePlan(
   plan: readonly Fault[],
   world: World,
   network: SimulatedNetwork,
+  disk?: FaultyDisk,
 ): void {
   for (const fault of plan) {
     const label = `fault ${fault.kind} ${fault.target.join()}`;
-    world.schedule(world.director, fault.at, label, () => inject(fault, world, network));
+    world.schedule(world.director, fault.at, label, () => inject(fault, world, network, disk));
   }
 }
 
-function inject(fault: Fault, world: World, network: SimulatedNetwork): void {
+function inject(
+  fault: Fault,
+  world: World,
+  network: SimulatedNetwork,
+  disk: FaultyDisk | undefined,
+): void {
   const { kind, duration, strength } = fault;
   const [first = "", second = ""] = fault.target;
   const process = world.processes.get(first);
@@ -164,6 +214,12 @@ function inject(fault: Fault, world: World, network: SimulatedNetwork): void {
       return network.reset(first, second);
     case "halfOpen":
       return network.halfOpen(first, second, duration);
+    case "diskFull":
+    case "diskFails":
+    case "diskSlow":
+    case "diskRots":
+      disk?.begin(kind, strength);
+      return later(() => disk?.end(kind));
     default:
       kind satisfies never;
   }

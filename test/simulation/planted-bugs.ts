@@ -1,4 +1,5 @@
 import { majordomoBugs } from "./planted-majordomo-bugs.ts";
+import { titanicBugs } from "./planted-titanic-bugs.ts";
 import type { NetworkName } from "./simulate.ts";
 
 /** A bug to plant: one string of one file, replaced. */
@@ -424,4 +425,5 @@ export const plantedBugs: readonly PlantedBug[] = [
     breaks: ["I16"],
   },
   ...majordomoBugs,
+  ...titanicBugs.map((bug) => ({ ...bug, scenario: "titanic" })),
 ];

@@ -155,4 +155,31 @@ export const regressions: readonly Regression[] = [
       { at: 2658, kind: "reset", target: ["worker2", "broker"], duration: 342, strength: 0 },
     ],
   },
+  {
+    name: "an owner whose Titanic is half registered is not told that its request is unknown",
+    scenario: "titanic",
+    seed: 10,
+    plan: [
+      { at: 890, kind: "reset", target: ["client1", "broker"], duration: 19, strength: 0 },
+      { at: 1122, kind: "reset", target: ["broker", "titanic"], duration: 1876, strength: 0 },
+      { at: 1251, kind: "pause", target: ["titanic"], duration: 326, strength: 0 },
+    ],
+  },
+  {
+    name: "a call that may have been stored under its key is not stored again without it",
+    scenario: "titanic",
+    seed: 53,
+    plan: [
+      { at: 631, kind: "diskSlow", target: ["titanic"], duration: 728, strength: 304 },
+      { at: 1237, kind: "crash", target: ["client2"], duration: 119, strength: 34 },
+      { at: 1332, kind: "diskFails", target: ["titanic"], duration: 268, strength: 0 },
+      { at: 1511, kind: "crash", target: ["broker"], duration: 13, strength: 6 },
+    ],
+  },
+  {
+    name: "a close of Titanic's client ends when all its calls have",
+    scenario: "titanic",
+    seed: 4,
+    plan: [],
+  },
 ];

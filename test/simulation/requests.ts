@@ -43,7 +43,8 @@ export function readPart(
     : undefined;
 }
 
-function readUint32(bytes: Uint8Array): number {
+/** The number that {@linkcode uint32} wrote. */
+export function readUint32(bytes: Uint8Array): number {
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
 }
 
@@ -53,7 +54,8 @@ function checksum(frames: Frames): number {
   return hash >>> 0;
 }
 
-function uint32(value: number): Uint8Array {
+/** A number as four bytes. */
+export function uint32(value: number): Uint8Array {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, value);
   return bytes;

@@ -1,12 +1,12 @@
 import { checkCalls } from "./call-invariants.ts";
 import { defaultDrainMode, type DrainMode, drive, nextTurn } from "./drain.ts";
-import { drawPlan, type Fault, schedulePlan } from "./faults.ts";
+import { drawDiskPlan, drawPlan, type Fault, schedulePlan } from "./faults.ts";
 import { Journal, type Violation } from "./journal.ts";
 import type { Medium } from "./medium.ts";
 import { memoryMedium } from "./memory-medium.ts";
 import { SimulatedNetwork } from "./network.ts";
 import { Random } from "./random.ts";
-import { drawSettings, type Scenario, type Stage } from "./stage.ts";
+import { type Cast, drawSettings, type Scenario, type Stage } from "./stage.ts";
 import { Trace } from "./trace.ts";
 import { installVirtualGlobals } from "./virtual-globals.ts";
 import { World } from "./world.ts";
@@ -72,6 +72,14 @@ function drawEarliness(random: Random): () => number {
   return () => share > 0 && random.chance(share) ? random.next() : 0;
 }
 
+/** What the seed has in store for these processes. */
+function planOf(seed: number, cast: Cast): readonly Fault[] {
+  const plan = drawPlan(new Random(seed, "plan"), { ...cast, healAt });
+  if (cast.disk === undefined) return plan;
+  const ofDisk = drawDiskPlan(new Random(seed, "disk plan"), cast.disk.process, healAt);
+  return [...plan, ...ofDisk].sort((a, b) => a.at - b.at);
+}
+
 function uncaught(error: unknown): string {
   return `nobody caught ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
 }
@@ -95,8 +103,8 @@ function* run(options: SimulationOptions): Generator<void, Report> {
     const medium = media[options.network ?? "memory"](world, network, chance);
     const stage: Stage = { seed, world, medium, journal, settings, healAt, plan: () => plan };
     const cast = scenario.cast(stage);
-    plan = options.plan ?? drawPlan(new Random(seed, "plan"), { ...cast, healAt });
-    schedulePlan(plan, world, network);
+    plan = options.plan ?? planOf(seed, cast);
+    schedulePlan(plan, world, network, cast.disk);
     world.schedule(world.director, healAt + 200, "healed", () => {});
     for (const name of random.shuffle(cast.processes)) world.start(name);
 

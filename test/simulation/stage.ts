@@ -1,5 +1,5 @@
 import type { PubSubTransport } from "../../lib/transport/transport.ts";
-import type { Fault } from "./faults.ts";
+import type { Fault, FaultyDisk } from "./faults.ts";
 import type { Journal } from "./journal.ts";
 import type { Medium } from "./medium.ts";
 import type { Process } from "./process.ts";
@@ -79,6 +79,8 @@ export interface Stage {
 export interface Cast {
   readonly processes: readonly string[];
   readonly links: readonly (readonly [string, string])[];
+  /** The disk of one of them, which has faults of its own. */
+  readonly disk?: FaultyDisk;
   /** Makes each client ask once more; what it asks must be answered. */
   probe(): void;
   /** Undefined when everybody is in place again after the healing, or who is not. */

@@ -28,6 +28,7 @@ export function installVirtualGlobals(world: World, random: Random): () => void 
     }),
     replace(globalThis, "Date", ForbiddenDate),
     replace(performance, "now", () => world.now),
+    replace(performance, "timeOrigin", timeOrigin),
     replace(Math, "random", random.next),
     replace(crypto, "getRandomValues", (array: Uint8Array) => fill(array, random)),
     replace(crypto, "randomUUID", () => uuid(random)),
@@ -37,6 +38,9 @@ export function installVirtualGlobals(world: World, random: Random): () => void 
     for (const restore of undo) restore();
   };
 }
+
+/** When a run begins by the clock on the wall, in milliseconds since 1970: the same in each. */
+const timeOrigin = 1_600_000_000_000;
 
 type Run = (...rest: unknown[]) => void;
 

@@ -109,7 +109,12 @@ export class KeyedStore implements TitanicStore {
   }
 
   async *deadLetters(): AsyncIterable<DeadLetter> {
-    yield* deadLetters(await this.#opened());
+    const session = await this.#opened();
+    try {
+      yield* deadLetters(session);
+    } catch (error) {
+      throw this.#typed(error);
+    }
   }
 
   async retry(id: RequestId): Promise<boolean> {
@@ -182,8 +187,12 @@ export class KeyedStore implements TitanicStore {
     try {
       return await run(session);
     } catch (error) {
-      throw error instanceof PrivateerError ? error : this.#seam.errorOf(error);
+      throw this.#typed(error);
     }
+  }
+
+  #typed(error: unknown): Error {
+    return error instanceof PrivateerError ? error : this.#seam.errorOf(error);
   }
 
   #opened(): Promise<Session> {
@@ -206,7 +215,7 @@ export class KeyedStore implements TitanicStore {
       buried: (death) => this.#deaths.tell(death),
       expires: (key) => sweep?.add(key),
       damaged: (key) => this.#observe({ type: "damaged", key }),
-      errorOf: (error) => error instanceof PrivateerError ? error : this.#seam.errorOf(error),
+      errorOf: (error) => this.#typed(error),
       failed: (error) => {
         if (opened !== undefined) this.#end(opened, sweep, error);
       },

@@ -5,6 +5,7 @@ import { lazyPirateScenario } from "./lazy-pirate.ts";
 import { majordomoScenario } from "./majordomo.ts";
 import { paranoidPirateScenario } from "./paranoid-pirate.ts";
 import { simplePirateScenario } from "./simple-pirate.ts";
+import { titanicScenario } from "./titanic.ts";
 
 /** Every scenario, by its name. */
 export const scenarios: ReadonlyMap<string, Scenario> = new Map(
@@ -13,6 +14,7 @@ export const scenarios: ReadonlyMap<string, Scenario> = new Map(
     simplePirateScenario,
     paranoidPirateScenario,
     majordomoScenario,
+    titanicScenario,
     binaryStarScenario,
     freelanceScenario,
   ].map((scenario) => [scenario.name, scenario]),

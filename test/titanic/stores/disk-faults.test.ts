@@ -27,6 +27,15 @@ async function rejection(promise: Promise<unknown>): Promise<{ code?: string; ou
   throw new Error("It did not reject");
 }
 
+test("dead letters that cannot be read reject with a StoreError", async () => {
+  const disk = new SimulatedDisk();
+  await using store = disk.store();
+  await store.open();
+  disk.cutPower(() => true);
+  const letters = store.deadLetters()[Symbol.asyncIterator]();
+  assert.is((await rejection(letters.next())).code, "STORE_FAILED");
+});
+
 for (const fault of ["lost", "kept"] as const) {
   test(`a failed write, ${fault}, rejects all who share it; the store opens itself anew`, async () => {
     const disk = new SimulatedDisk();
