@@ -116,6 +116,7 @@ export class ClaimModel {
       },
       watch: (signal) => store.watch(signal),
       settled: (id, signal) => store.settled(id, signal),
+      deaths: (signal) => store.deaths(signal),
       stats: () => typed("tell its stats", store.stats()),
       [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
     };
