@@ -145,7 +145,13 @@ async function open(url: string, schema: string): Promise<Sql> {
       { cause },
     );
   });
-  const sql = postgres(url, { max: 2, connect_timeout: 5, onnotice: () => {} });
+  // The package's look at the types, which nothing here needs, is a promise that nobody handles if it fails.
+  const sql = postgres(url, {
+    max: 2,
+    connect_timeout: 5,
+    fetch_types: false,
+    onnotice: () => {},
+  });
   try {
     const [present] = await sql`select to_regclass(${`"${
       schema.replaceAll('"', '""')

@@ -97,6 +97,7 @@ export async function postgresStore(
   const database = new Pool({ postgres, url, connections });
   try {
     await migrate(database, schema);
+    database.keepTypes();
     const store = new PostgresStore({
       database,
       schema,
@@ -164,6 +165,14 @@ class Pool implements Database {
     if (!Array.isArray(value)) return value as never;
     const list = value.map((item) => item ?? null);
     return (list[0] instanceof Uint8Array ? this.#sql.array(list, bytea) : list) as never;
+  }
+
+  /**
+   * Keeps the types of arrays, which the package has found out by now, for all connections to come. It would
+   * ask for them at each, and end the process if the connection ends just then: nobody handles that promise.
+   */
+  keepTypes(): void {
+    (this.#sql.options as { fetch_types: boolean }).fetch_types = false;
   }
 
   async script(lock: string, statements: () => AsyncIterable<string>): Promise<void> {

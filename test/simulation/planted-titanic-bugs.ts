@@ -72,13 +72,6 @@ export const titanicBugs: readonly Omit<PlantedBug, "scenario">[] = [
     breaks: ["I9"],
   },
   {
-    name: "the number of an opening is not synced before its tokens are given out",
-    file: "lib/titanic/keyed/session.ts",
-    correct: "await session.commit({ writes: [], sync: true });",
-    wrong: "await session.commit({ writes: [], sync: false });",
-    breaks: ["I9"],
-  },
-  {
     name: "leases are not renewed",
     file: "lib/titanic/machine/hand.ts",
     correct: 'this.#options.emit({ type: "renew", claim });',
