@@ -11,7 +11,7 @@ import {
 await using broker = await majordomoBroker("tcp://127.0.0.1:*");
 // In memory, for the example; levelStore(path) keeps requests on disk, postgresStore(url) in a database.
 await using store = memoryStore();
-await using device = await titanic(broker.endpoint, { store, absence: { max: 200 } });
+await using _device = await titanic(broker.endpoint, { store, absence: { max: 200 } });
 
 // Nobody works yet. Under a key, a submit that is repeated is the same request.
 const early = titanicClient(broker.endpoint);
@@ -31,7 +31,6 @@ await request.close(id);
 // Called, it submits, waits and closes.
 const replies = await Promise.all(["land", "water"].map((word) => request("upper", word)));
 console.log(replies.map((reply) => reply.text()).join(" "));
-console.log(`${device.stats().completed} replies were stored`);
 
 await jobs.close();
 await working;
