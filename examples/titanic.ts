@@ -16,8 +16,8 @@ await using _device = await titanic(broker.endpoint, { store, absence: { max: 20
 // Nobody works yet. Under a key, a submit that is repeated is the same request.
 const early = titanicClient(broker.endpoint);
 const id = await early.submit("upper", "ahoy", { key: "greeting" });
-console.log(await early.submit("upper", "ahoy", { key: "greeting" }) === id);
-console.log(`${await early.reply(id)}`);
+const again = await early.submit("upper", "ahoy", { key: "greeting" });
+console.log(`the same request: ${again === id}, its reply: ${await early.reply(id)}`);
 await early.close();
 
 const jobs = majordomoWorker(broker.endpoint, "upper", { concurrency: 4 });

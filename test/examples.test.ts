@@ -32,7 +32,7 @@ const endings: Readonly<Record<string, RegExp>> = {
   "lazy-pirate.ts": /^hello, world$/m,
   "paranoid-pirate.ts": /^hello, from the other worker$/m,
   "majordomo.ts": /^AHOY LAND\n1\n2\n3\ntrue false$/m,
-  "titanic.ts": /^true\nundefined\nAHOY\nLAND WATER$/m,
+  "titanic.ts": /^the same request: true, its reply: undefined\nAHOY\nLAND WATER$/m,
   "simple-pirate.ts": /^request 9 by the (loop|function)$/m,
 };
 
