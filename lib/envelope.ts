@@ -42,7 +42,7 @@ export function delimiterAt(frames: Frames, from: number = 0): number {
  * @param second The message to go on with.
  * @param from The frame of it to begin with.
  */
-export function joined(first: Frames, to: number, second: Frames, from: number): Frames {
+export function joinFrames(first: Frames, to: number, second: Frames, from: number): Frames {
   const frames: Uint8Array[] = [];
   for (let at = 0; at < to; at++) frames.push(first[at] as Uint8Array);
   for (let at = from; at < second.length; at++) frames.push(second[at] as Uint8Array);

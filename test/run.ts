@@ -82,7 +82,8 @@ function run(file: string, command: readonly string[]): Promise<Result> {
   const [program = "", ...args] = command;
   return new Promise((resolve) => {
     const child = spawn(program, [...args, file], {
-      env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0" },
+      // Deno takes any FORCE_COLOR, 0 as well, for a wish for colours.
+      env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined },
       stdio: ["ignore", "pipe", "pipe"],
     });
     running.add(child);

@@ -1,6 +1,7 @@
 import { Message } from "../message.ts";
 import type { Frames } from "../message.ts";
 import { splitEnvelope } from "../envelope.ts";
+import { listen } from "../transport/listen.ts";
 import type { DealerSocket } from "../transport/transport.ts";
 import { decodeId, encodeRequest, type RequestId, type Verdict } from "./envelope.ts";
 
@@ -34,31 +35,21 @@ export class Link {
     this.#socket = socket;
     this.#observe = observe;
     socket.connect(endpoint);
-    this.done = this.#listen();
-  }
-
-  async #listen(): Promise<void> {
-    for await (const batch of this.#socket) {
-      for (const event of batch) {
-        switch (event.type) {
-          case "message":
-            this.#heardAt = performance.now();
-            this.#receive(event.frames);
-            break;
-          case "joined":
-            this.joined = true;
-            this.#observe("joined");
-            break;
-          case "left":
-            this.joined = false;
-            this.#observe("left");
-            this.#lose();
-            break;
-          default:
-            event satisfies never;
-        }
-      }
-    }
+    this.done = listen(socket, {
+      message: (frames) => {
+        this.#heardAt = performance.now();
+        this.#receive(frames);
+      },
+      joined: () => {
+        this.joined = true;
+        observe("joined");
+      },
+      left: () => {
+        this.joined = false;
+        observe("left");
+        this.#lose();
+      },
+    });
   }
 
   #lose(): void {

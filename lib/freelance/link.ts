@@ -1,4 +1,5 @@
 import type { Frames } from "../message.ts";
+import { listen } from "../transport/listen.ts";
 import type { DealerSocket, Peer, RouterSocket, Transport } from "../transport/transport.ts";
 
 /** What a link tells its client. */
@@ -37,14 +38,7 @@ export function dealerLink(options: LinkOptions, events: LinkEvents): Link {
   const { transport, endpoint, bounds } = options;
   return link(transport.dealer(bounds), events, {
     connect: (socket) => socket.connect(endpoint),
-    serve: async (socket) => {
-      for await (const batch of socket) {
-        for (const event of batch) {
-          if (event.type === "message") events.message(event.frames);
-          else events[event.type]();
-        }
-      }
-    },
+    serve: (socket) => listen(socket, events),
     send: (socket, frames) => socket.send(frames),
     withdraw: (socket, frames) => socket.withdraw(frames),
   });

@@ -3,6 +3,7 @@ import { AttemptError } from "../calls.ts";
 import { BacklogFullError } from "../errors.ts";
 import { Message } from "../message.ts";
 import type { Frames } from "../message.ts";
+import { listen } from "../transport/listen.ts";
 import type { DealerSocket } from "../transport/transport.ts";
 import { decodeReply, encodeRequest, type RequestId } from "./protocol.ts";
 
@@ -29,29 +30,17 @@ export class Connection {
     this.#endpoint = endpoint;
     this.#observe = observe;
     socket.connect(endpoint);
-    this.#done = this.#listen();
-  }
-
-  async #listen(): Promise<void> {
-    for await (const batch of this.#socket) {
-      for (const event of batch) {
-        switch (event.type) {
-          case "message":
-            this.#heardAt = performance.now();
-            this.#receive(event.frames);
-            break;
-          case "joined":
-            this.#observe("joined");
-            break;
-          case "left":
-            this.#observe("left");
-            this.#lose();
-            break;
-          default:
-            event satisfies never;
-        }
-      }
-    }
+    this.#done = listen(socket, {
+      message: (frames) => {
+        this.#heardAt = performance.now();
+        this.#receive(frames);
+      },
+      joined: () => observe("joined"),
+      left: () => {
+        observe("left");
+        this.#lose();
+      },
+    });
   }
 
   #lose(): void {

@@ -2,6 +2,7 @@ import { execute } from "abort-controller-x";
 import { AttemptError, type Call } from "../calls.ts";
 import { BacklogFullError } from "../errors.ts";
 import { type Frames, Message } from "../message.ts";
+import { listen } from "../transport/listen.ts";
 import type { DealerSocket } from "../transport/transport.ts";
 import { extensionName, extensionService } from "./machine/mmi.ts";
 import { decodeToClient, encodeCall, encodeCancel, encodeRequest } from "./protocol/client.ts";
@@ -86,39 +87,29 @@ export class ClientLink {
     this.#version = version;
     this.#observe = observe;
     socket.connect(endpoint);
-    this.#done = this.#listen();
+    this.#done = listen(socket, {
+      message: (frames) => {
+        this.#heardAt = performance.now();
+        this.#doubtedAt = Infinity;
+        this.#receive(frames);
+      },
+      joined: () => {
+        this.#joined = true;
+        observe("joined");
+        this.#ask();
+      },
+      left: () => {
+        this.#joined = false;
+        this.#kind = undefined;
+        observe("left");
+        this.#lose();
+      },
+    });
   }
 
   /** Which broker it is; undefined until it has said so on the present connection. */
   get kind(): BrokerKind | undefined {
     return this.#kind;
-  }
-
-  async #listen(): Promise<void> {
-    for await (const batch of this.#socket) {
-      for (const event of batch) {
-        switch (event.type) {
-          case "message":
-            this.#heardAt = performance.now();
-            this.#doubtedAt = Infinity;
-            this.#receive(event.frames);
-            break;
-          case "joined":
-            this.#joined = true;
-            this.#observe("joined");
-            this.#ask();
-            break;
-          case "left":
-            this.#joined = false;
-            this.#kind = undefined;
-            this.#observe("left");
-            this.#lose();
-            break;
-          default:
-            event satisfies never;
-        }
-      }
-    }
   }
 
   #ask(): void {

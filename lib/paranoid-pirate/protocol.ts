@@ -1,4 +1,4 @@
-import { delimiter, joined, splitEnvelope } from "../envelope.ts";
+import { delimiter, joinFrames, splitEnvelope } from "../envelope.ts";
 import type { Frames } from "../message.ts";
 import { decodeJobId, encodeJobId, type JobId } from "../pirate/protocol.ts";
 
@@ -31,7 +31,7 @@ const malformed = { type: "malformed" } as const;
  * @param bodyAt Where in it the body begins.
  */
 export function encodeRequest(job: JobId, request: Frames, bodyAt: number): Frames {
-  return joined([encodeJobId(job), delimiter], 2, request, bodyAt);
+  return joinFrames([encodeJobId(job), delimiter], 2, request, bodyAt);
 }
 
 /** The byte of a control message, which is the only frame of its message, or undefined. */

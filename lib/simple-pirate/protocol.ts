@@ -1,4 +1,4 @@
-import { delimiter, joined, splitEnvelope } from "../envelope.ts";
+import { delimiter, joinFrames, splitEnvelope } from "../envelope.ts";
 import type { Frames } from "../message.ts";
 import { decodeJobId, encodeJobId, type JobId } from "../pirate/protocol.ts";
 
@@ -23,7 +23,7 @@ const malformed = { type: "malformed" } as const;
  * @param bodyAt Where in it the body begins.
  */
 export function encodeJob(job: JobId, request: Frames, bodyAt: number): Frames {
-  return joined([delimiter, encodeJobId(job), delimiter], 3, request, bodyAt);
+  return joinFrames([delimiter, encodeJobId(job), delimiter], 3, request, bodyAt);
 }
 
 /** What a worker's message says. READY is one frame after the delimiter, a reply three or more. */

@@ -1,7 +1,8 @@
 import { byteLengthOf, type Frames } from "../message.ts";
 import type { DealerSocket } from "./transport.ts";
+import { nextTurn, type Waiter, waiter, within } from "./waiter.ts";
 import { ZeromqLink } from "./zeromq-link.ts";
-import { nextTurn, type Signal, signal, turn, within } from "./zeromq-socket.ts";
+import { turn } from "./zeromq-socket.ts";
 
 /** The most bytes that wait in a DEALER's outbound buffer. */
 const maxOutboundBytes = 8 * 1024 * 1024;
@@ -15,17 +16,17 @@ export class ZeromqDealer extends ZeromqLink implements DealerSocket {
   #sending = false;
   /** Whether libzmq is being given the first message, and has not yet said that it took it. */
   #offering = false;
-  #stirred: Signal | undefined;
+  #stirred: Waiter | undefined;
   /** Set while a send was refused, and there is not yet room again. */
-  #space: Signal | undefined;
-  #flushed: Signal | undefined;
+  #space: Waiter | undefined;
+  #flushed: Waiter | undefined;
   #released = false;
 
   send(frames: Frames): boolean {
     if (this.closed) return false;
     const size = byteLengthOf(frames);
     if (this.#full(size)) {
-      this.#space ??= signal();
+      this.#space ??= waiter();
       return false;
     }
     this.#outbound.push(frames);
@@ -54,7 +55,7 @@ export class ZeromqDealer extends ZeromqLink implements DealerSocket {
   protected override async flush(delay: number): Promise<void> {
     this.#space?.resolve();
     if (this.#sending && delay > 0) {
-      this.#flushed = signal();
+      this.#flushed = waiter();
       await within(this.#flushed.promise, delay);
     }
     this.#released = true;
@@ -109,7 +110,7 @@ export class ZeromqDealer extends ZeromqLink implements DealerSocket {
   /** Waits before the next attempt; the addon tells of room only to a send that is pending. */
   async #retry(refusals: number): Promise<void> {
     if (refusals < 4) return await nextTurn();
-    this.#stirred = signal();
+    this.#stirred = waiter();
     await within(this.#stirred.promise, Math.min(maxRetryDelay, 2 ** (refusals - 4)));
     this.#stirred = undefined;
   }

@@ -1,6 +1,7 @@
 import type { Frames } from "../message.ts";
 import type { DealerEvent, Socket } from "./transport.ts";
-import { type MonitorEvent, ZeromqSocket } from "./zeromq-socket.ts";
+import type { MonitorEvent } from "./zeromq-native.ts";
+import { ZeromqSocket } from "./zeromq-socket.ts";
 
 /**
  * A socket that tells when connections come and go, each in its place among the messages. Used as it is by PUB,

@@ -5,7 +5,7 @@ import type { ResolvedSocketOptions } from "./socket-options.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import type { PubEvent, PubSocket, SubSocket } from "./transport.ts";
 import { ZeromqLink } from "./zeromq-link.ts";
-import type { NativeSocket } from "./zeromq-socket.ts";
+import type { NativeSocket } from "./zeromq-native.ts";
 
 /** What only the addon's SUB has. */
 export interface NativeSubscriber {

@@ -2,13 +2,8 @@ import { Buffer } from "node:buffer";
 import type { Frames } from "../message.ts";
 import { checkRoutingId, type ResolvedSocketOptions } from "./socket-options.ts";
 import type { Peer, RouterConnectOptions, RouterEvent, RouterSocket } from "./transport.ts";
-import {
-  codeOf,
-  type MonitorEvent,
-  type NativeSocket,
-  raw,
-  ZeromqSocket,
-} from "./zeromq-socket.ts";
+import { codeOf, type MonitorEvent, type NativeSocket, raw } from "./zeromq-native.ts";
+import { ZeromqSocket } from "./zeromq-socket.ts";
 
 /** ZMQ_CONNECT_ROUTING_ID: reached by its number, as the addon's own way takes only text. */
 const connectRoutingIdOption = 61;

@@ -1,89 +1,19 @@
-import { ClosedError, TransportError, type TransportErrorCode } from "../errors.ts";
+import { ClosedError, TransportError } from "../errors.ts";
 import { byteLengthOf, type Frames } from "../message.ts";
 import { bindWarning } from "./bind-warning.ts";
 import { batches } from "./batches.ts";
 import { type EndpointUse, parseEndpoint } from "./endpoint.ts";
 import { checkLinger, type ResolvedSocketOptions } from "./socket-options.ts";
 import type { Socket } from "./transport.ts";
-
-/**
- * What is used of the addon's sockets. They allow one pending receive. Nothing else may wait for
- * libzmq or ask it for its state (so `sendTimeout` is 0, and neither `readable` nor `writable` is
- * here): each look swallows the wake-up that libzmq gives for both directions, and the receive would
- * miss its message.
- */
-export interface NativeSocket {
-  readonly events: { receive(): Promise<MonitorEvent>; close(): void };
-  readonly lastEndpoint: string | null;
-  ipv6: boolean;
-  linger: number;
-  bindSync(endpoint: string): void;
-  connect(endpoint: string): void;
-  disconnect(endpoint: string): void;
-  close(): void;
-  receive(): Promise<Uint8Array[]>;
-  send(frames: Uint8Array[]): Promise<void>;
-}
-
-/** What libzmq's monitor tells, as the addon words it. */
-export interface MonitorEvent {
-  readonly type: string;
-  readonly address?: string;
-  readonly interval?: number;
-  readonly error?: Error;
-}
+import { nextTurn, type Waiter, waiter, within } from "./waiter.ts";
+import { failure, type MonitorEvent, type NativeSocket, plain, verb } from "./zeromq-native.ts";
 
 /** Messages handled before timers and I/O get their turn: promises that are ready would starve them. */
 export const turn = 256;
 /** How long libzmq gets to say that it tries again, before it is taken to have given up. */
 const reviveAfter = 1000;
-/** What `setTimeout` can wait for; beyond, it fires at once. */
-const longestTimer = 2_147_483_647;
 /** How long libzmq gets to close a socket once the linger is over. */
 const closeGrace = 1000;
-
-/** A promise and what resolves it. */
-export interface Signal {
-  readonly promise: Promise<void>;
-  readonly resolve: () => void;
-}
-
-/** Makes a {@linkcode Signal}. */
-export function signal(): Signal {
-  let resolve = () => {};
-  const promise = new Promise<void>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
-}
-
-/** The addon's protected setters, by option number. */
-export interface RawOptions {
-  setInt32Option(option: number, value: number): void;
-  setStringOption(option: number, value: Uint8Array): void;
-}
-
-/** An addon's socket, for the options that it has no property for. */
-export function raw(native: unknown): RawOptions {
-  return native as RawOptions;
-}
-
-/** Lets timers and I/O have their turn. */
-export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
-}
-
-/** Resolves with the promise, or after `delay` milliseconds. */
-export async function within(promise: Promise<void>, delay: number): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, Math.min(delay, longestTimer));
-  });
-  await Promise.race([promise, late]);
-  clearTimeout(timer);
-}
 
 /** What all sockets share: a bounded inbound buffer, the monitor, endpoints and closing. */
 export abstract class ZeromqSocket<Event> implements Socket<Event> {
@@ -97,16 +27,16 @@ export abstract class ZeromqSocket<Event> implements Socket<Event> {
   readonly #connects = new Set<string>();
   /** Connections that ended, until libzmq says that it opens them again. */
   readonly #ended = new Map<string, ReturnType<typeof setTimeout>>();
-  readonly #gone: Signal = signal();
+  readonly #gone: Waiter = waiter();
   /** Whether libzmq is asked for a message; at the end of a turn, that it had none left. */
   #receiving = false;
   #received = 0;
   #settling = false;
   /** What {@linkcode ZeromqSocket.settle} counts from. */
   #settleFrom = 0;
-  #arrival: Signal | undefined;
+  #arrival: Waiter | undefined;
   #waking = false;
-  #room: Signal | undefined;
+  #room: Waiter | undefined;
   #closing: Promise<void> | undefined;
 
   /** `receives` is false for a kind of socket that has no messages for its user. */
@@ -174,7 +104,7 @@ export abstract class ZeromqSocket<Event> implements Socket<Event> {
 
   readable(): Promise<void> {
     if (this.inbound.length > 0 || this.closed) return Promise.resolve();
-    return (this.#arrival ??= signal()).promise;
+    return (this.#arrival ??= waiter()).promise;
   }
 
   close(linger: number = this.settings.linger): Promise<void> {
@@ -261,7 +191,7 @@ export abstract class ZeromqSocket<Event> implements Socket<Event> {
     let sinceTurn = 0;
     while (!this.closed) {
       if (this.inbound.length >= this.#capacity) {
-        await (this.#room = signal()).promise;
+        await (this.#room = waiter()).promise;
         continue;
       }
       let frames: Frames;
@@ -373,37 +303,4 @@ export abstract class ZeromqSocket<Event> implements Socket<Event> {
     await within(this.#gone.promise, left + closeGrace);
     this.#monitor.close();
   }
-}
-
-/** The frame without what the addon's `Buffer` adds: its `slice()`, for one, does not copy. */
-function plain({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, length);
-}
-
-/** The code of an error of the system, such as `EAGAIN`. */
-export function codeOf(error: unknown): string | undefined {
-  return (error as { readonly code?: string }).code;
-}
-
-function verb(use: EndpointUse): string {
-  return use === "bind" ? "bind" : "connect to";
-}
-
-const failures: Readonly<Record<string, readonly [TransportErrorCode, string]>> = {
-  EADDRINUSE: ["ADDRESS_IN_USE", "the address is in use"],
-  EADDRNOTAVAIL: ["ADDRESS_UNAVAILABLE", "this machine has no such address"],
-  ENODEV: ["ADDRESS_UNAVAILABLE", "this machine has no such address or interface"],
-  ENOENT: ["ADDRESS_UNAVAILABLE", "the directory does not exist"],
-  EACCES: ["ACCESS_DENIED", "permission denied"],
-  EPERM: ["ACCESS_DENIED", "permission denied"],
-};
-
-function failure(use: EndpointUse, endpoint: string, cause: unknown): TransportError {
-  const [code, reason] = failures[codeOf(cause) ?? ""] ??
-    ["TRANSPORT_FAILED", (cause as Error).message];
-  return new TransportError(
-    code,
-    `Cannot ${verb(use)} ${JSON.stringify(endpoint)}: ${reason}`,
-    { endpoint, cause },
-  );
 }

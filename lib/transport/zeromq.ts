@@ -19,7 +19,7 @@ import { ZeromqDealer } from "./zeromq-dealer.ts";
 import { ZeromqPub, ZeromqSub } from "./zeromq-pub-sub.ts";
 import type { NativeSubscriber } from "./zeromq-pub-sub.ts";
 import { ZeromqRouter } from "./zeromq-router.ts";
-import { type NativeSocket, raw } from "./zeromq-socket.ts";
+import { type NativeSocket, raw } from "./zeromq-native.ts";
 
 /** ZMQ_ROUTING_ID: reached by its number, as the addon's own property takes only text. */
 const routingIdOption = 5;

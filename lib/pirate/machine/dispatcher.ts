@@ -1,4 +1,4 @@
-import { delimiterAt, joined } from "../../envelope.ts";
+import { delimiterAt, joinFrames } from "../../envelope.ts";
 import { Fifo } from "../../fifo.ts";
 import type { Frames } from "../../message.ts";
 import type { Peer } from "../../transport/transport.ts";
@@ -165,7 +165,7 @@ export class Dispatcher<Event extends { readonly type: string }> {
     if (worker === undefined || at < 0) return this.replyDropped("unsolicited");
     const { job } = this.#release(worker, at);
     this.#counters.replies++;
-    const frames = joined(job.request, job.bodyAt, message, bodyAt);
+    const frames = joinFrames(job.request, job.bodyAt, message, bodyAt);
     this.#effects.push({ type: "reply", client: job.client, frames });
   }
 

@@ -1,6 +1,7 @@
 import { byteLengthOf, type Frames } from "../../message.ts";
 import { observer } from "../../observe.ts";
 import type { SocketOptions, TransportEvent } from "../transport.ts";
+import { type Waiter, waiter } from "../waiter.ts";
 import {
   Connection,
   type ConnectionEnd,
@@ -25,11 +26,6 @@ interface Attachment<Event> {
   joinedEvent: Event | undefined;
   joined: boolean;
   ended: boolean;
-}
-
-interface Waiter {
-  readonly promise: Promise<void>;
-  readonly resolve: () => void;
 }
 
 /** What all socket types have in common: endpoints, connections, what has arrived, and the end. */
@@ -314,11 +310,3 @@ function sizeOf(event: unknown): number {
 }
 
 const closedBySocket: ConnectionEnd = { kind: "closed", reason: "the socket was closed" };
-
-function waiter(): Waiter {
-  let resolve = () => {};
-  const promise = new Promise<void>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
-}

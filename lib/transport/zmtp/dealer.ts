@@ -1,6 +1,7 @@
 import type { Frames } from "../../message.ts";
 import { Backlog } from "../backlog.ts";
 import type { DealerEvent, DealerOptions, DealerSocket } from "../transport.ts";
+import { type Waiter, waiter } from "../waiter.ts";
 import type { Connection } from "./connection.ts";
 import { SocketCore } from "./core.ts";
 import type { TransportContext } from "./socket-kind.ts";
@@ -27,7 +28,7 @@ export function dealerSocket(context: TransportContext, options: DealerOptions =
   const peers: Connection[] = [];
   let next = 0;
   const backlog = new Backlog(options.sendHighWaterMark ?? 1000);
-  let writable: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
+  let writable: Waiter | undefined;
   /** Whether a send found no room, and nothing has happened since that could have made some. */
   let full = false;
 
@@ -80,14 +81,7 @@ export function dealerSocket(context: TransportContext, options: DealerOptions =
     },
     writable(): Promise<void> {
       if (core.closed || !full) return Promise.resolve();
-      if (writable === undefined) {
-        let resolve = () => {};
-        const promise = new Promise<void>((settle) => {
-          resolve = settle;
-        });
-        writable = { promise, resolve };
-      }
-      return writable.promise;
+      return (writable ??= waiter()).promise;
     },
   });
 }
