@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { TransportError, type TransportErrorCode } from "../../errors.ts";
 import { tcpEndpoint } from "../endpoint.ts";
 import type { ByteStream, Listener, Net, StreamEndpoint, StreamHandler } from "./net.ts";
+import { dial, serverOf } from "./node-read.ts";
 
 /**
  * TCP and Unix domain sockets by `node:net`, which Node, Deno and Bun have.
@@ -17,9 +18,12 @@ export function nodeNet(): Net {
 function connect(endpoint: StreamEndpoint, handler: StreamHandler): ByteStream {
   let socket: net.Socket;
   try {
-    socket = endpoint.scheme === "tcp"
-      ? net.connect({ host: endpoint.host, port: endpoint.port })
-      : net.connect({ path: endpoint.path });
+    socket = dial(
+      endpoint.scheme === "tcp"
+        ? { host: endpoint.host, port: endpoint.port }
+        : { path: endpoint.path },
+      (chunk) => handler.data(chunk),
+    );
   } catch (error) {
     // Deno throws where it has no permission; the caller hears of it like of any other failure.
     queueMicrotask(() => handler.closed(asError(error)));
@@ -79,7 +83,6 @@ function streamOf(socket: net.Socket, given?: StreamHandler): ByteStream & {
       else socket.destroySoon();
     },
   };
-  socket.on("data", (chunk: Uint8Array) => stream.handler?.data(chunk));
   socket.on("error", (error: Error) => {
     failure ??= error;
   });
@@ -92,9 +95,10 @@ async function listen(
   accept: (stream: ByteStream) => StreamHandler,
 ): Promise<Listener> {
   await permitted(endpoint);
-  const server = net.createServer((socket) => {
+  const server = serverOf((socket) => {
     const stream = streamOf(socket);
-    stream.handler = accept(stream);
+    const handler = stream.handler = accept(stream);
+    return (chunk) => handler.data(chunk);
   });
   try {
     await listening(server, endpoint);
