@@ -1,30 +1,10 @@
 import pRetry from "p-retry";
+import { AttemptError, Call, type CallBounds } from "./call.ts";
 import type { ClientOptions, RequestOptions } from "./client.ts";
 import { BacklogFullError, ClosedError, MessageTooLargeError, NoReplyError } from "./errors.ts";
 import { Followers } from "./followers.ts";
 import { byteLengthOf, type Frames, framesOf, type MessageLike } from "./message.ts";
 import { count, duration } from "./options.ts";
-
-/** Why an attempt ended without a reply, so that another may be made. */
-export class AttemptError extends Error {
-  /** Whether the request may have reached the server. */
-  readonly sent: boolean;
-  /** Whether nothing at all was heard on the connection since the request was sent. */
-  readonly silent: boolean;
-  /** Whether no other attempt is to follow: whoever made this one has made all. */
-  readonly final: boolean;
-
-  constructor(
-    message: string,
-    { sent, silent, final = false }: { sent: boolean; silent: boolean; final?: boolean },
-  ) {
-    super(message);
-    this.name = "AttemptError";
-    this.sent = sent;
-    this.silent = silent;
-    this.final = final;
-  }
-}
 
 /** What the calls need of their client. */
 export interface CallsHooks {
@@ -32,28 +12,6 @@ export interface CallsHooks {
   attemptFailed(attempt: number, error: Error): void;
   /** No call is in flight any more: gives the sockets back. */
   release(): Promise<void>;
-}
-
-/** One call, as its attempts see it. */
-export interface Call {
-  /** Its number on the client, from 1; the same for all attempts. */
-  readonly id: number;
-  readonly body: Frames;
-  /** Milliseconds that an attempt waits. */
-  readonly timeout: number;
-  /** How many attempts may follow the first. */
-  readonly retries: number;
-  readonly signal: AbortSignal;
-  /** How many attempts were counted. */
-  readonly attempts: number;
-  /** Milliseconds since the call. */
-  readonly elapsed: number;
-  /** Whether an attempt that failed may have run. */
-  readonly mayHaveRun: boolean;
-  /** Milliseconds after which the present attempt and all that may follow are over. */
-  readonly patience: number;
-  /** Counts an attempt; called right before it is sent. */
-  begin(): void;
 }
 
 /** The calls of a client: bounds, retries, aborts and the end, whatever an attempt is. */
@@ -73,11 +31,13 @@ export class Calls {
   readonly #minPause: number;
   readonly #maxPause: number;
   readonly #hooks: CallsHooks;
-  readonly #calls = new Set<AbortController>();
+  /** The ends of the calls that a signal may end. */
+  readonly #abortable = new Set<AbortController>();
   readonly #followers = new Followers();
   #settled: (() => void) | undefined;
   #closing: Promise<void> | undefined;
   #lastId = 0;
+  #inFlight = 0;
 
   /**
    * @throws {TypeError} When an option is of the wrong form.
@@ -107,7 +67,7 @@ export class Calls {
   }
 
   get inFlight(): number {
-    return this.#calls.size;
+    return this.#inFlight;
   }
 
   /** Makes a call of attempts, until one succeeds or no more are to be made. */
@@ -117,26 +77,46 @@ export class Calls {
     attempt: (call: Call) => Promise<T>,
   ): Promise<T> {
     const body = framesOf(like);
-    const timeout = duration("timeout", options.timeout, this.#timeout, 1);
-    const retries = count("retries", options.retries, this.#retries);
+    const bounds: CallBounds = {
+      timeout: duration("timeout", options.timeout, this.#timeout, 1),
+      retries: count("retries", options.retries, this.#retries),
+      minPause: this.#minPause,
+      maxPause: this.#maxPause,
+    };
     this.#life?.throwIfAborted();
     options.signal?.throwIfAborted();
     this.#refuse(body);
 
-    const controller = new AbortController();
-    const forward = () => controller.abort(options.signal?.reason);
-    if (options.signal !== undefined) this.#followers.follow(options.signal, forward);
-    this.#calls.add(controller);
+    this.#inFlight++;
     this.counters.requests++;
     try {
-      const reply = await this.#exchange(body, timeout, retries, controller.signal, attempt);
+      const exchange = (signal?: AbortSignal) =>
+        this.#exchange(new Call(++this.#lastId, body, bounds, signal, this.counters), attempt);
+      const reply = this.#life === undefined && options.signal === undefined
+        ? await exchange()
+        : await this.#heeding(options.signal, exchange);
       this.counters.replies++;
       return reply;
     } finally {
-      if (options.signal !== undefined) this.#followers.unfollow(options.signal, forward);
-      this.#calls.delete(controller);
-      if (this.#calls.size === 0) this.#settled?.();
+      if (--this.#inFlight === 0) this.#settled?.();
       if (this.#life?.aborted) await this.close();
+    }
+  }
+
+  /** Makes a call that the client's signal ends, and the caller's. */
+  async #heeding<T>(
+    signal: AbortSignal | undefined,
+    exchange: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const controller = new AbortController();
+    const forward = () => controller.abort(signal?.reason);
+    if (signal !== undefined) this.#followers.follow(signal, forward);
+    this.#abortable.add(controller);
+    try {
+      return await exchange(controller.signal);
+    } finally {
+      if (signal !== undefined) this.#followers.unfollow(signal, forward);
+      this.#abortable.delete(controller);
     }
   }
 
@@ -156,7 +136,7 @@ export class Calls {
         { endpoint },
       );
     }
-    if (this.#calls.size >= this.backlog) {
+    if (this.#inFlight >= this.backlog) {
       throw new BacklogFullError(
         `Cannot send to ${endpoint}: ${this.backlog} calls are in flight`,
         {
@@ -167,74 +147,36 @@ export class Calls {
   }
 
   async #exchange<T>(
-    body: Frames,
-    timeout: number,
-    retries: number,
-    signal: AbortSignal,
+    call: Call,
     attempt: (call: Call) => Promise<T>,
   ): Promise<T> {
-    const { endpoint } = this;
-    const { counters } = this;
-    const startedAt = performance.now();
-    const minPause = this.#minPause;
-    const maxPause = this.#maxPause;
-    let attempts = 0;
-    let mayHaveRun = false;
-    const call: Call = {
-      id: ++this.#lastId,
-      body,
-      timeout,
-      retries,
-      signal,
-      get attempts() {
-        return attempts;
-      },
-      get elapsed() {
-        return performance.now() - startedAt;
-      },
-      get mayHaveRun() {
-        return mayHaveRun;
-      },
-      get patience() {
-        let sum = timeout;
-        // The n-th pause is `initial` doubled n - 1 times, stretched up to twofold.
-        for (let next = attempts; next <= retries && sum < 2 ** 31; next++) {
-          sum += timeout + Math.min(maxPause, minPause * 2 ** next);
-        }
-        return sum;
-      },
-      begin() {
-        if (++attempts > 1) counters.retries++;
-      },
-    };
-
-    async function once(): Promise<T> {
-      try {
-        return await attempt(call);
-      } catch (error) {
-        if (error instanceof AttemptError) mayHaveRun ||= error.sent;
-        throw error;
-      }
-    }
-
+    // Most calls need no retry: what retries take is made ready for those whose first attempt failed.
+    const first = this.#try(call, attempt);
     try {
-      return await pRetry(once, {
+      return await first;
+    } catch {
+      // It fails again, as the first of the attempts below.
+    }
+    const { signal, retries } = call;
+    try {
+      return await pRetry((number) => number === 1 ? first : this.#try(call, attempt), {
         retries,
-        minTimeout: minPause,
-        maxTimeout: maxPause,
+        minTimeout: this.#minPause,
+        maxTimeout: this.#maxPause,
         randomize: true,
         signal,
         shouldRetry: ({ error }) =>
           isRetriable(error) && !(error instanceof AttemptError && error.final),
         onFailedAttempt: ({ error }) => {
-          if (isRetriable(error)) this.#hooks.attemptFailed(attempts, error);
+          if (isRetriable(error)) this.#hooks.attemptFailed(call.attempts, error);
         },
       });
     } catch (error) {
-      if (signal.aborted) throw signal.reason;
+      if (signal?.aborted) throw signal.reason;
+      const { attempts, elapsed, mayHaveRun } = call;
       if (!mayHaveRun && !(error instanceof AttemptError)) throw error;
       if (!isRetriable(error)) throw error;
-      const { elapsed } = call;
+      const { endpoint } = this;
       throw new NoReplyError(
         `Cannot get a reply from ${endpoint}: ${attempts} attempts in ${
           Math.round(elapsed)
@@ -244,10 +186,19 @@ export class Calls {
     }
   }
 
+  async #try<T>(call: Call, attempt: (call: Call) => Promise<T>): Promise<T> {
+    try {
+      return await attempt(call);
+    } catch (error) {
+      if (error instanceof AttemptError) call.mayHaveRun ||= error.sent;
+      throw error;
+    }
+  }
+
   /** Refuses new calls, waits for those in flight, and releases the client. */
   close(): Promise<void> {
     this.#closing ??= (async () => {
-      if (this.#calls.size > 0) await new Promise<void>((resolve) => this.#settled = resolve);
+      if (this.#inFlight > 0) await new Promise<void>((resolve) => this.#settled = resolve);
       await this.#hooks.release();
       this.#life?.removeEventListener("abort", this.#abort);
     })();
@@ -256,7 +207,7 @@ export class Calls {
 
   /** Ends the calls in flight, and then the client. */
   readonly #abort = (): void => {
-    for (const call of this.#calls) call.abort(this.#life?.reason);
+    for (const call of this.#abortable) call.abort(this.#life?.reason);
     void this.close();
   };
 }

@@ -1,5 +1,6 @@
-import { execute } from "abort-controller-x";
-import { AttemptError, type Call, Calls } from "../calls.ts";
+import { abortable } from "../abortable.ts";
+import { AttemptError, type Call } from "../call.ts";
+import { Calls } from "../calls.ts";
 import type {
   Client,
   ClientConnectionEvent,
@@ -126,7 +127,7 @@ export function binaryStarClient(
 
   function attempt(call: Call): Promise<Message> {
     call.begin();
-    return execute<Message>(call.signal, (resolve, reject) => {
+    return abortable<Message>(call.signal, (resolve, reject) => {
       let sending: Sending | undefined;
       let asked: { readonly server: ClientServer; readonly link: Link } | undefined;
       let unwait = () => {};

@@ -1,4 +1,5 @@
-import { type Call, Calls } from "../calls.ts";
+import type { Call } from "../call.ts";
+import { Calls } from "../calls.ts";
 import type { Client, RequestOptions } from "../client.ts";
 import type { Message, MessageLike } from "../message.ts";
 import { observer } from "../observe.ts";

@@ -1,6 +1,6 @@
-import { execute } from "abort-controller-x";
+import { abortable } from "../abortable.ts";
 import { Alarm } from "../alarm.ts";
-import { AttemptError, type Call } from "../calls.ts";
+import { AttemptError, type Call } from "../call.ts";
 import { type Frames, Message } from "../message.ts";
 import { dealerLink, type Link, type LinkOptions, routerLink } from "./link.ts";
 import { ClientMachine } from "./machine/client.ts";
@@ -90,10 +90,10 @@ export class Exchange {
    * Makes a call, with all its attempts.
    *
    * @throws {AttemptError} A final one, when none is left.
-   * @throws `call.signal.reason` when aborted; what waits for a server then never leaves.
+   * @throws the signal's reason when aborted; what waits for a server then never leaves.
    */
   request(call: Call): Promise<Message> {
-    return execute<Message>(call.signal, (resolve, reject) => {
+    return abortable<Message>(call.signal, (resolve, reject) => {
       if (this.#failure !== undefined) {
         reject(this.#failure.error);
         return () => {};

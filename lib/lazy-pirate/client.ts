@@ -1,4 +1,5 @@
-import { AttemptError, type Call, Calls } from "../calls.ts";
+import { AttemptError, type Call } from "../call.ts";
+import { Calls } from "../calls.ts";
 import type {
   Client,
   ClientConnectionEvent,
@@ -118,7 +119,7 @@ export function lazyPirate(endpoint: string, options: LazyPirateOptions = {}): L
 
   async function attempt(call: Call): Promise<Message> {
     const connection = await connected();
-    call.signal.throwIfAborted();
+    call.signal?.throwIfAborted();
     call.begin();
     try {
       return await connection.exchange(

@@ -1,5 +1,5 @@
-import { execute } from "abort-controller-x";
-import { AttemptError } from "../calls.ts";
+import { abortable } from "../abortable.ts";
+import { AttemptError } from "../call.ts";
 import { BacklogFullError } from "../errors.ts";
 import { Message } from "../message.ts";
 import type { Frames } from "../message.ts";
@@ -67,9 +67,9 @@ export class Connection {
     body: Frames,
     attempt: number,
     timeout: number,
-    signal: AbortSignal,
+    signal: AbortSignal | undefined,
   ): Promise<Message> {
-    return execute<Message>(signal, (resolve, reject) => {
+    return abortable<Message>(signal, (resolve, reject) => {
       const request = encodeRequest(id, body);
       const sentAt = performance.now();
       const end = () => {

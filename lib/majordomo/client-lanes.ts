@@ -1,5 +1,5 @@
-import { execute } from "abort-controller-x";
-import { AttemptError, type Call } from "../calls.ts";
+import { abortable } from "../abortable.ts";
+import { AttemptError, type Call } from "../call.ts";
 import { Fifo } from "../fifo.ts";
 import { type Frames, Message } from "../message.ts";
 import type { DealerSocket } from "../transport/transport.ts";
@@ -57,7 +57,7 @@ export class ClientLanes {
     let lane: Lane | undefined;
     try {
       lane = this.#idle.pop() ?? await this.#open();
-      call.signal.throwIfAborted();
+      call.signal?.throwIfAborted();
       const rest = Math.max(1, deadline - performance.now());
       const reply = await this.#ask(lane, call, rest, timeout, service, partial);
       if (this.#lanes.has(lane)) this.#idle.push(lane);
@@ -72,10 +72,10 @@ export class ClientLanes {
   }
 
   /** Waits until there may be one connection more. */
-  async #turn(timeout: number, signal: AbortSignal): Promise<void> {
+  async #turn(timeout: number, signal: AbortSignal | undefined): Promise<void> {
     const { endpoint, connections } = this.#options;
     if (this.#taken >= connections) {
-      await execute<void>(signal, (resolve, reject) => {
+      await abortable<void>(signal, (resolve, reject) => {
         const timer = setTimeout(() => {
           this.#waiting.delete(take);
           const reason = `no connection to ${endpoint} was free within ${timeout} ms`;
@@ -127,7 +127,7 @@ export class ClientLanes {
     partial: (body: Frames) => void,
   ): Promise<Message> {
     const { endpoint, version, malformed } = this.#options;
-    return execute<Message>(call.signal, (resolve, reject) => {
+    return abortable<Message>(call.signal, (resolve, reject) => {
       const request = encodeRequest(version, service, call.body);
       const end = () => {
         clearTimeout(timer);

@@ -1,5 +1,5 @@
-import { execute } from "abort-controller-x";
-import { AttemptError, type Call } from "../calls.ts";
+import { abortable } from "../abortable.ts";
+import { AttemptError, type Call } from "../call.ts";
 import { BacklogFullError } from "../errors.ts";
 import { type Frames, Message } from "../message.ts";
 import { listen } from "../transport/listen.ts";
@@ -151,9 +151,9 @@ export class ClientLink {
    * @throws {AttemptError} When the broker does not say within `timeout` milliseconds.
    * @throws `signal.reason` when aborted.
    */
-  known(timeout: number, signal: AbortSignal): Promise<BrokerKind> {
+  known(timeout: number, signal: AbortSignal | undefined): Promise<BrokerKind> {
     const askedAt = performance.now();
-    return execute<BrokerKind>(signal, (resolve, reject) => {
+    return abortable<BrokerKind>(signal, (resolve, reject) => {
       const tell = () => {
         clearTimeout(timer);
         resolve(this.#kind as BrokerKind);
@@ -206,7 +206,7 @@ export class ClientLink {
     const { id, signal } = call;
     const earlier = this.#pending.get(id);
     if (earlier instanceof Between && earlier.end !== undefined) return earlier.end();
-    return await execute<Message>(signal, (resolve, reject) => {
+    return await abortable<Message>(signal, (resolve, reject) => {
       const ttl = Math.min(maxTtl, Math.ceil(call.patience));
       const request = encodeCall(id, ttl, service, call.body, streams);
       const sentAt = performance.now();

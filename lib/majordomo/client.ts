@@ -1,4 +1,5 @@
-import { AttemptError, type Call, Calls } from "../calls.ts";
+import { AttemptError, type Call } from "../call.ts";
+import { Calls } from "../calls.ts";
 import type { Client, RequestOptions } from "../client.ts";
 import { NoReplyError } from "../errors.ts";
 import type { Frames, Message, MessageLike } from "../message.ts";
@@ -135,7 +136,7 @@ export function majordomoClient(
     let last: { readonly link: ClientLink; readonly id: number } | undefined;
     const attempt = async (call: Call): Promise<Message> => {
       const link = await connected();
-      call.signal.throwIfAborted();
+      call.signal?.throwIfAborted();
       call.begin();
       try {
         const startedAt = performance.now();

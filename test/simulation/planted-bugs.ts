@@ -29,8 +29,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "a request is sent once too often",
     file: "lib/calls.ts",
-    correct: "        retries,\n        minTimeout: minPause,",
-    wrong: "        retries: retries + 1,\n        minTimeout: minPause,",
+    correct: "        retries,\n        minTimeout",
+    wrong: "        retries: retries + 1,\n        minTimeout",
     scenario: "lazy-pirate",
     breaks: ["I3"],
   },
@@ -45,7 +45,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "an aborted call leaves its listener on the signal",
     file: "lib/calls.ts",
-    correct: "if (options.signal !== undefined) this.#followers.unfollow(options.signal, forward);",
+    correct: "if (signal !== undefined) this.#followers.unfollow(signal, forward);",
     wrong: "",
     scenario: "lazy-pirate",
     breaks: ["I14"],
