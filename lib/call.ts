@@ -37,8 +37,6 @@ export class Call {
   /** Its number on the client, from 1; the same for all attempts. */
   readonly id: number;
   readonly body: Frames;
-  /** Ends the call; undefined where neither the caller nor the client gave a signal. */
-  readonly signal: AbortSignal | undefined;
   /** How many attempts were counted. */
   attempts = 0;
   /** Whether an attempt that failed may have run. */
@@ -46,18 +44,15 @@ export class Call {
   readonly #bounds: CallBounds;
   readonly #counters: { retries: number };
   readonly #startedAt = performance.now();
+  #end: { readonly reason: unknown } | undefined;
+  /** Cuts short what it waits for. */
+  #cut: ((reason: unknown) => void) | undefined;
+  #controller: AbortController | undefined;
 
-  constructor(
-    id: number,
-    body: Frames,
-    bounds: CallBounds,
-    signal: AbortSignal | undefined,
-    counters: { retries: number },
-  ) {
+  constructor(id: number, body: Frames, bounds: CallBounds, counters: { retries: number }) {
     this.id = id;
     this.body = body;
     this.#bounds = bounds;
-    this.signal = signal;
     this.#counters = counters;
   }
 
@@ -90,5 +85,61 @@ export class Call {
   /** Counts an attempt; called right before it is sent. */
   begin(): void {
     if (++this.attempts > 1) this.#counters.retries++;
+  }
+
+  /** Ends the call, whatever it waits for. */
+  abort(reason: unknown): void {
+    if (this.#end !== undefined) return;
+    this.#end = { reason };
+    const cut = this.#cut;
+    this.#cut = undefined;
+    cut?.(reason);
+    this.#controller?.abort(reason);
+  }
+
+  throwIfAborted(): void {
+    if (this.#end !== undefined) throw this.#end.reason;
+  }
+
+  /** Fires when the call is aborted. Made when it is asked for: one for each call is most of what calls cost. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#end !== undefined) this.#controller.abort(this.#end.reason);
+    }
+    return this.#controller.signal;
+  }
+
+  /**
+   * A promise that an abort cuts short. A call waits for one at a time.
+   *
+   * @param executor As of a promise; returns what undoes the work before the promise is rejected.
+   * @returns The promise.
+   */
+  abortable<T>(
+    executor: (resolve: (value: T) => void, reject: (reason: unknown) => void) => () => void,
+  ): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#end !== undefined) return reject(this.#end.reason);
+      let settled = false;
+      const settle = () => {
+        // Whoever settles it again must not touch what the call waits for by then.
+        if (!settled) this.#cut = undefined;
+        settled = true;
+      };
+      const undo = executor((value) => {
+        settle();
+        resolve(value);
+      }, (reason) => {
+        settle();
+        reject(reason);
+      });
+      if (settled) return;
+      this.#cut = (reason) => {
+        settled = true;
+        undo();
+        reject(reason);
+      };
+    });
   }
 }

@@ -31,8 +31,8 @@ export class Calls {
   readonly #minPause: number;
   readonly #maxPause: number;
   readonly #hooks: CallsHooks;
-  /** The ends of the calls that a signal may end. */
-  readonly #abortable = new Set<AbortController>();
+  /** Those in flight that the client's own signal may end. */
+  readonly #abortable = new Set<Call>();
   readonly #followers = new Followers();
   #settled: (() => void) | undefined;
   #closing: Promise<void> | undefined;
@@ -87,14 +87,13 @@ export class Calls {
     options.signal?.throwIfAborted();
     this.#refuse(body);
 
+    const call = new Call(++this.#lastId, body, bounds, this.counters);
     this.#inFlight++;
     this.counters.requests++;
     try {
-      const exchange = (signal?: AbortSignal) =>
-        this.#exchange(new Call(++this.#lastId, body, bounds, signal, this.counters), attempt);
       const reply = this.#life === undefined && options.signal === undefined
-        ? await exchange()
-        : await this.#heeding(options.signal, exchange);
+        ? await this.#exchange(call, attempt)
+        : await this.#heeding(options.signal, call, attempt);
       this.counters.replies++;
       return reply;
     } finally {
@@ -106,17 +105,17 @@ export class Calls {
   /** Makes a call that the client's signal ends, and the caller's. */
   async #heeding<T>(
     signal: AbortSignal | undefined,
-    exchange: (signal: AbortSignal) => Promise<T>,
+    call: Call,
+    attempt: (call: Call) => Promise<T>,
   ): Promise<T> {
-    const controller = new AbortController();
-    const forward = () => controller.abort(signal?.reason);
+    const forward = () => call.abort(signal?.reason);
     if (signal !== undefined) this.#followers.follow(signal, forward);
-    this.#abortable.add(controller);
+    if (this.#life !== undefined) this.#abortable.add(call);
     try {
-      return await exchange(controller.signal);
+      return await this.#exchange(call, attempt);
     } finally {
       if (signal !== undefined) this.#followers.unfollow(signal, forward);
-      this.#abortable.delete(controller);
+      if (this.#life !== undefined) this.#abortable.delete(call);
     }
   }
 
@@ -157,14 +156,15 @@ export class Calls {
     } catch {
       // It fails again, as the first of the attempts below.
     }
-    const { signal, retries } = call;
+    const { retries } = call;
     try {
+      call.throwIfAborted();
       return await pRetry((number) => number === 1 ? first : this.#try(call, attempt), {
         retries,
         minTimeout: this.#minPause,
         maxTimeout: this.#maxPause,
         randomize: true,
-        signal,
+        signal: call.signal,
         shouldRetry: ({ error }) =>
           isRetriable(error) && !(error instanceof AttemptError && error.final),
         onFailedAttempt: ({ error }) => {
@@ -172,7 +172,7 @@ export class Calls {
         },
       });
     } catch (error) {
-      if (signal?.aborted) throw signal.reason;
+      call.throwIfAborted();
       const { attempts, elapsed, mayHaveRun } = call;
       if (!mayHaveRun && !(error instanceof AttemptError)) throw error;
       if (!isRetriable(error)) throw error;

@@ -1,4 +1,3 @@
-import { abortable } from "../abortable.ts";
 import { AttemptError, type Call } from "../call.ts";
 import { Calls } from "../calls.ts";
 import type {
@@ -127,7 +126,7 @@ export function binaryStarClient(
 
   function attempt(call: Call): Promise<Message> {
     call.begin();
-    return abortable<Message>(call.signal, (resolve, reject) => {
+    return call.abortable<Message>((resolve, reject) => {
       let sending: Sending | undefined;
       let asked: { readonly server: ClientServer; readonly link: Link } | undefined;
       let unwait = () => {};

@@ -1,4 +1,3 @@
-import { abortable } from "../abortable.ts";
 import { Alarm } from "../alarm.ts";
 import { AttemptError, type Call } from "../call.ts";
 import { type Frames, Message } from "../message.ts";
@@ -93,7 +92,7 @@ export class Exchange {
    * @throws the signal's reason when aborted; what waits for a server then never leaves.
    */
   request(call: Call): Promise<Message> {
-    return abortable<Message>(call.signal, (resolve, reject) => {
+    return call.abortable<Message>((resolve, reject) => {
       if (this.#failure !== undefined) {
         reject(this.#failure.error);
         return () => {};

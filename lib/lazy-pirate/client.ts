@@ -119,16 +119,10 @@ export function lazyPirate(endpoint: string, options: LazyPirateOptions = {}): L
 
   async function attempt(call: Call): Promise<Message> {
     const connection = await connected();
-    call.signal?.throwIfAborted();
+    call.throwIfAborted();
     call.begin();
     try {
-      return await connection.exchange(
-        call.id,
-        call.body,
-        call.attempts,
-        call.timeout,
-        call.signal,
-      );
+      return await connection.exchange(call);
     } catch (error) {
       const silent = error instanceof AttemptError && error.silent && error.sent;
       if (silent && await connecting === connection) reopen(connection);

@@ -1,8 +1,6 @@
-import { abortable } from "../abortable.ts";
-import { AttemptError } from "../call.ts";
+import { AttemptError, type Call } from "../call.ts";
 import { BacklogFullError } from "../errors.ts";
-import { Message } from "../message.ts";
-import type { Frames } from "../message.ts";
+import { type Frames, Message } from "../message.ts";
 import { listen } from "../transport/listen.ts";
 import type { DealerSocket } from "../transport/transport.ts";
 import { decodeReply, encodeRequest, type RequestId } from "./protocol.ts";
@@ -58,18 +56,13 @@ export class Connection {
   /**
    * Sends a request and waits for its reply.
    *
-   * @throws {AttemptError} When it stays unanswered for `timeout` milliseconds, or the connection ends.
+   * @throws {AttemptError} When it stays unanswered for its timeout, or the connection ends.
    * @throws {BacklogFullError} When the socket takes no more.
-   * @throws `signal.reason` when aborted; a request that has not left yet then never does.
+   * @throws The reason of an abort; a request that has not left yet then never does.
    */
-  exchange(
-    id: RequestId,
-    body: Frames,
-    attempt: number,
-    timeout: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Message> {
-    return abortable<Message>(signal, (resolve, reject) => {
+  exchange(call: Call): Promise<Message> {
+    const { id, body, attempts, timeout } = call;
+    return call.abortable<Message>((resolve, reject) => {
       const request = encodeRequest(id, body);
       const sentAt = performance.now();
       const end = () => {
@@ -89,7 +82,7 @@ export class Connection {
       this.#pending.set(id, {
         reply: (message) => {
           // It may answer an attempt before this one, which then need not leave any more.
-          if (attempt > 1) this.#socket.withdraw(request);
+          if (attempts > 1) this.#socket.withdraw(request);
           end();
           resolve(message);
         },

@@ -1,4 +1,3 @@
-import { abortable } from "../abortable.ts";
 import { AttemptError, type Call } from "../call.ts";
 import { Fifo } from "../fifo.ts";
 import { type Frames, Message } from "../message.ts";
@@ -53,11 +52,11 @@ export class ClientLanes {
     partial: (body: Frames) => void,
   ): Promise<Message> {
     const deadline = performance.now() + timeout;
-    await this.#turn(timeout, call.signal);
+    await this.#turn(call, timeout);
     let lane: Lane | undefined;
     try {
       lane = this.#idle.pop() ?? await this.#open();
-      call.signal?.throwIfAborted();
+      call.throwIfAborted();
       const rest = Math.max(1, deadline - performance.now());
       const reply = await this.#ask(lane, call, rest, timeout, service, partial);
       if (this.#lanes.has(lane)) this.#idle.push(lane);
@@ -72,10 +71,10 @@ export class ClientLanes {
   }
 
   /** Waits until there may be one connection more. */
-  async #turn(timeout: number, signal: AbortSignal | undefined): Promise<void> {
+  async #turn(call: Call, timeout: number): Promise<void> {
     const { endpoint, connections } = this.#options;
     if (this.#taken >= connections) {
-      await abortable<void>(signal, (resolve, reject) => {
+      await call.abortable<void>((resolve, reject) => {
         const timer = setTimeout(() => {
           this.#waiting.delete(take);
           const reason = `no connection to ${endpoint} was free within ${timeout} ms`;
@@ -127,7 +126,7 @@ export class ClientLanes {
     partial: (body: Frames) => void,
   ): Promise<Message> {
     const { endpoint, version, malformed } = this.#options;
-    return abortable<Message>(call.signal, (resolve, reject) => {
+    return call.abortable<Message>((resolve, reject) => {
       const request = encodeRequest(version, service, call.body);
       const end = () => {
         clearTimeout(timer);

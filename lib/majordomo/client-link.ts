@@ -1,4 +1,3 @@
-import { abortable } from "../abortable.ts";
 import { AttemptError, type Call } from "../call.ts";
 import { BacklogFullError } from "../errors.ts";
 import { type Frames, Message } from "../message.ts";
@@ -148,12 +147,13 @@ export class ClientLink {
   /**
    * Waits until it is known which broker it is.
    *
-   * @throws {AttemptError} When the broker does not say within `timeout` milliseconds.
-   * @throws `signal.reason` when aborted.
+   * @throws {AttemptError} When the broker does not say within the call's timeout.
+   * @throws The reason of an abort.
    */
-  known(timeout: number, signal: AbortSignal | undefined): Promise<BrokerKind> {
+  known(call: Call): Promise<BrokerKind> {
+    const { timeout } = call;
     const askedAt = performance.now();
-    return abortable<BrokerKind>(signal, (resolve, reject) => {
+    return call.abortable<BrokerKind>((resolve, reject) => {
       const tell = () => {
         clearTimeout(timer);
         resolve(this.#kind as BrokerKind);
@@ -203,10 +203,10 @@ export class ClientLink {
     partial: (body: Frames) => void,
     streams: boolean,
   ): Promise<Message> {
-    const { id, signal } = call;
+    const { id } = call;
     const earlier = this.#pending.get(id);
     if (earlier instanceof Between && earlier.end !== undefined) return earlier.end();
-    return await abortable<Message>(signal, (resolve, reject) => {
+    return await call.abortable<Message>((resolve, reject) => {
       const ttl = Math.min(maxTtl, Math.ceil(call.patience));
       const request = encodeCall(id, ttl, service, call.body, streams);
       const sentAt = performance.now();

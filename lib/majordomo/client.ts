@@ -136,11 +136,11 @@ export function majordomoClient(
     let last: { readonly link: ClientLink; readonly id: number } | undefined;
     const attempt = async (call: Call): Promise<Message> => {
       const link = await connected();
-      call.signal?.throwIfAborted();
+      call.throwIfAborted();
       call.begin();
       try {
         const startedAt = performance.now();
-        const kind = link.kind ?? await link.known(call.timeout, call.signal);
+        const kind = link.kind ?? await link.known(call);
         const timeout = Math.max(1, call.timeout - (performance.now() - startedAt));
         if (begun?.() === true && !link.keeps(call.id)) {
           throw new AttemptError("its connection ended", { sent: true, silent: false });
