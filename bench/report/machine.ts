@@ -16,6 +16,8 @@ export interface Machine {
   readonly zeromq: string | undefined;
 }
 
+const require = createRequire(import.meta.url);
+
 /** Describes this machine. */
 export function machine(): Machine {
   return {
@@ -25,19 +27,19 @@ export function machine(): Machine {
     memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
     system: `${type()} ${release()} ${process.arch}`,
     node: process.version,
-    privateer: versionIn(new URL("../../package.json", import.meta.url)),
+    privateer: versionIn(require.resolve("privateer/package.json")),
     commit: commit(),
     zeromq: zeromq(),
   };
 }
 
-function versionIn(file: URL | string): string {
+function versionIn(file: string): string {
   return (JSON.parse(readFileSync(file, "utf8")) as { readonly version: string }).version;
 }
 
 function zeromq(): string | undefined {
   try {
-    return versionIn(createRequire(import.meta.url).resolve("zeromq/package.json"));
+    return versionIn(require.resolve("zeromq/package.json"));
   } catch {
     return undefined;
   }
