@@ -159,7 +159,7 @@ export class Connection<Place = unknown> implements StreamHandler {
   data(chunk: Uint8Array): void {
     if (this.#over) return;
     const room = this.#finishing ? Infinity : this.#owner.room(this);
-    this.#step({ type: "bytes", chunk, room });
+    this.#step({ type: "bytes", chunk, room }, this.#turn.now);
     this.#account();
     this.#regulate();
   }
@@ -192,8 +192,8 @@ export class Connection<Place = unknown> implements StreamHandler {
     }
   }
 
-  #step(input: ConnectionInput): void {
-    const effects = this.#machine.step(input, performance.now());
+  #step(input: ConnectionInput, now = performance.now()): void {
+    const effects = this.#machine.step(input, now);
     for (const effect of effects) this.#perform(effect);
     if (!this.#over) this.#arm();
   }
