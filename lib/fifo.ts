@@ -25,7 +25,13 @@ export class Fifo<T> implements Iterable<T> {
   }
 
   shift(): T | undefined {
-    if (this.#head === this.#items.length) return undefined;
+    const { length } = this.#items;
+    if (length === 1) {
+      // The array keeps its memory for the next item, which a length set to 0 would give back.
+      this.#head = 0;
+      return this.#items.pop();
+    }
+    if (this.#head === length) return undefined;
     const item = this.#items[this.#head];
     this.#items[this.#head++] = undefined;
     if (this.#head === this.#items.length) {

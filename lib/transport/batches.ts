@@ -7,12 +7,17 @@ import type { Socket } from "./transport.ts";
  * @param socket The socket to drain.
  * @returns All that had arrived, each time something has.
  */
-export async function* batches<Event>(
+export function batches<Event>(
   socket: Pick<Socket<Event>, "receive" | "readable" | "closed">,
-): AsyncGenerator<readonly Event[], void, void> {
-  while (!socket.closed) {
-    const batch = socket.receive();
-    if (batch.length > 0) yield batch;
-    else await socket.readable();
-  }
+): AsyncIterator<readonly Event[], void> {
+  return {
+    async next() {
+      while (!socket.closed) {
+        const batch = socket.receive();
+        if (batch.length > 0) return { done: false, value: batch };
+        await socket.readable();
+      }
+      return { done: true, value: undefined };
+    },
+  };
 }

@@ -9,7 +9,7 @@ export interface Waiter {
 
 /** Makes a {@linkcode Waiter}. */
 export function waiter(): Waiter {
-  let resolve = () => {};
+  let resolve!: () => void;
   const promise = new Promise<void>((settle) => {
     resolve = settle;
   });

@@ -16,7 +16,7 @@ export interface NativeSubscriber {
 /** A PUB of libzmq. Its events are those of a link, without the messages that it never receives. */
 export class ZeromqPub extends ZeromqLink implements PubSocket {
   declare receive: (limit?: number) => readonly PubEvent[];
-  declare [Symbol.asyncIterator]: () => AsyncGenerator<readonly PubEvent[], void, void>;
+  declare [Symbol.asyncIterator]: () => AsyncIterator<readonly PubEvent[], void>;
 
   send(frames: Frames): void {
     if (this.closed) return;

@@ -115,7 +115,7 @@ export abstract class ZeromqSocket<Event> implements Socket<Event> {
     return this.close();
   }
 
-  [Symbol.asyncIterator](): AsyncGenerator<readonly Event[], void, void> {
+  [Symbol.asyncIterator](): AsyncIterator<readonly Event[], void> {
     return batches(this);
   }
 

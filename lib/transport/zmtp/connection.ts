@@ -1,49 +1,12 @@
 import type { Frames } from "../../message.ts";
-import {
-  type ConnectionConfig,
-  type ConnectionEffect,
-  ConnectionMachine,
-} from "./connection-machine.ts";
-import type { ConnectionInput } from "./connection-machine.ts";
 import type { Budget } from "./budget.ts";
+import { type ConnectionConfig, ConnectionMachine } from "./connection-machine.ts";
+import type { ConnectionEnd, ConnectionOwner } from "./connection-owner.ts";
+import type { ConnectionEffect, ConnectionInput } from "./connection-step.ts";
 import type { TrafficEncoder } from "./encoder.ts";
-import type { Metadata } from "./metadata.ts";
 import type { ByteStream, StreamHandler } from "./net.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
 import type { Turn } from "./turn.ts";
-
-/** How a connection ended. */
-export interface ConnectionEnd {
-  /**
-   * `refused`: the peer broke a rule or a bound; `final`: it refused this side, for good; `dead`: it
-   * fell silent; `lost`: the stream ended; `closed`: this side closed it.
-   */
-  readonly kind: "refused" | "final" | "dead" | "lost" | "closed";
-  readonly reason: string;
-}
-
-/** Who holds connections: a socket. */
-export interface ConnectionOwner {
-  /** The peer introduced itself. Returns why it is not taken, undefined when it is. */
-  announced(connection: Connection, metadata: Metadata): Rejection | undefined;
-  joined(connection: Connection): void;
-  /** How many messages can be taken from it. */
-  room(connection: Connection): number;
-  /** There is no room; `onRoom` is to be called when there is. */
-  hold(connection: Connection): void;
-  messages(connection: Connection, messages: Frames[]): void;
-  subscription(connection: Connection, subscribe: boolean, topic: Uint8Array): void;
-  /** Messages are with the system, and there may be room for more. */
-  written(connection: Connection): void;
-  ended(connection: Connection, end: ConnectionEnd): void;
-}
-
-/** Why a peer is not taken. */
-export interface Rejection {
-  readonly reason: string;
-  /** Whether it is told so in an ERROR, and shall not come back as it is. */
-  readonly final: boolean;
-}
 
 /** What a connection is made of. */
 export interface ConnectionSetup {
@@ -62,8 +25,10 @@ const maxControl = 16;
 const modestMessage = 65_536;
 
 /** Drives one connection: a stream, the machine of its protocol, and what waits to be sent. */
-export class Connection implements StreamHandler {
+export class Connection<Place = unknown> implements StreamHandler {
   readonly endpoint: string;
+  /** What its owner knows of it. */
+  readonly place: Place;
   /** Minor version of the peer, once it has joined. */
   minor = 0;
   /** Whether messages can be exchanged. */
@@ -73,7 +38,7 @@ export class Connection implements StreamHandler {
   /** When it joined. */
   since = 0;
   stream: ByteStream | undefined = undefined;
-  readonly #owner: ConnectionOwner;
+  readonly #owner: ConnectionOwner<Place>;
   readonly #machine: ConnectionMachine;
   readonly #outbox: Outbox;
   readonly #budget: Budget;
@@ -98,10 +63,12 @@ export class Connection implements StreamHandler {
 
   /**
    * @param owner The socket.
+   * @param place What the socket knows of it.
    * @param setup What it is made of.
    */
-  constructor(owner: ConnectionOwner, setup: ConnectionSetup) {
+  constructor(owner: ConnectionOwner<Place>, place: Place, setup: ConnectionSetup) {
     this.endpoint = setup.endpoint;
+    this.place = place;
     this.#owner = owner;
     this.#machine = new ConnectionMachine(setup.config);
     this.#outbox = new Outbox(setup.outbox, setup.budget);
@@ -191,7 +158,8 @@ export class Connection implements StreamHandler {
 
   data(chunk: Uint8Array): void {
     if (this.#over) return;
-    this.#step({ type: "bytes", chunk, room: this.#finishing ? Infinity : this.#owner.room(this) });
+    const room = this.#finishing ? Infinity : this.#owner.room(this);
+    this.#step({ type: "bytes", chunk, room }, this.#turn.now);
     this.#account();
     this.#regulate();
   }
@@ -224,8 +192,8 @@ export class Connection implements StreamHandler {
     }
   }
 
-  #step(input: ConnectionInput): void {
-    const effects = this.#machine.step(input, performance.now());
+  #step(input: ConnectionInput, now = performance.now()): void {
+    const effects = this.#machine.step(input, now);
     for (const effect of effects) this.#perform(effect);
     if (!this.#over) this.#arm();
   }

@@ -2,12 +2,8 @@ import { byteLengthOf, type Frames } from "../../message.ts";
 import { observer } from "../../observe.ts";
 import type { SocketOptions, TransportEvent } from "../transport.ts";
 import { type Waiter, waiter } from "../waiter.ts";
-import {
-  Connection,
-  type ConnectionEnd,
-  type ConnectionOwner,
-  type Rejection,
-} from "./connection.ts";
+import { Connection } from "./connection.ts";
+import type { ConnectionEnd, ConnectionOwner, Rejection } from "./connection-owner.ts";
 import type { Dialer } from "./dialer.ts";
 import { Endpoints } from "./endpoints.ts";
 import { FairQueue, type Lane } from "./fair-queue.ts";
@@ -19,7 +15,7 @@ import type { SocketKind, TransportContext } from "./socket-kind.ts";
 import { hasRoutingId } from "./socket-type.ts";
 
 /** A connection's place in its socket. */
-interface Attachment<Event> {
+interface Place<Event> {
   readonly lane: Lane<Event>;
   readonly dialer: Dialer | undefined;
   /** The event that told of the peer, to be taken back if it leaves before anybody has seen it. */
@@ -29,7 +25,7 @@ interface Attachment<Event> {
 }
 
 /** What all socket types have in common: endpoints, connections, what has arrived, and the end. */
-export class SocketCore<Event> implements ConnectionOwner {
+export class SocketCore<Event> implements ConnectionOwner<Place<Event>> {
   readonly settings: SocketSettings;
   closed = false;
   readonly #context: TransportContext;
@@ -37,7 +33,7 @@ export class SocketCore<Event> implements ConnectionOwner {
   readonly #observe: (event: TransportEvent) => void;
   readonly #inbox: FairQueue<Event>;
   readonly #handshakes: Handshakes<Connection>;
-  readonly #connections = new Map<Connection, Attachment<Event>>();
+  readonly #connections = new Set<Connection<Place<Event>>>();
   readonly #endpoints: Endpoints;
   readonly #metadata: readonly (readonly [string, Uint8Array])[];
   /** Peers that are joined, or left something to be received. */
@@ -107,49 +103,43 @@ export class SocketCore<Event> implements ConnectionOwner {
     if (!this.#silent) this.#observe(event);
   }
 
-  announced(connection: Connection, metadata: Metadata): Rejection | undefined {
+  announced(connection: Connection<Place<Event>>, metadata: Metadata): Rejection | undefined {
     if (this.closed && this.#kind.backlog === undefined) {
       return { reason: "the socket is being closed", final: false };
     }
     if (this.#peers >= this.#context.settings.maxPeers) {
       return { reason: `there are ${this.#peers} peers already`, final: false };
     }
-    return this.#kind.admit?.(connection, metadata, this.#connections.get(connection)?.dialer);
+    return this.#kind.admit?.(connection, metadata, connection.place.dialer);
   }
 
-  joined(connection: Connection): void {
-    const attachment = this.#connections.get(connection);
-    if (attachment === undefined) return;
+  joined(connection: Connection<Place<Event>>): void {
+    const { place } = connection;
     this.#handshakes.end(connection);
     this.#peers++;
-    attachment.joined = true;
-    attachment.joinedEvent = this.#kind.joined(connection);
-    if (attachment.joinedEvent !== undefined && !this.closed) {
-      this.#inbox.push(attachment.lane, attachment.joinedEvent);
+    place.joined = true;
+    place.joinedEvent = this.#kind.joined(connection);
+    if (place.joinedEvent !== undefined && !this.closed) {
+      this.#inbox.push(place.lane, place.joinedEvent);
       this.#wake();
     }
     this.#kind.changed?.(connection);
     if (this.closed && this.#backlog() === 0) connection.finish();
   }
 
-  room(connection: Connection): number {
-    const attachment = this.#connections.get(connection);
-    return attachment === undefined ? 0 : this.#inbox.room(attachment.lane);
+  room({ place }: Connection<Place<Event>>): number {
+    return this.#inbox.room(place.lane);
   }
 
-  hold(connection: Connection): void {
-    const attachment = this.#connections.get(connection);
-    if (attachment !== undefined) attachment.lane.waiting = true;
+  hold({ place }: Connection<Place<Event>>): void {
+    place.lane.waiting = true;
   }
 
-  messages(connection: Connection, messages: Frames[]): void {
-    const attachment = this.#connections.get(connection);
-    if (attachment === undefined || this.closed) return;
-    const { lane } = attachment;
-    const kind = this.#kind;
-    for (let index = 0; index < messages.length; index++) {
-      const event = kind.message(connection, messages[index] as Frames);
-      if (event !== undefined) this.#inbox.push(lane, event);
+  messages(connection: Connection<Place<Event>>, messages: Frames[]): void {
+    if (this.closed) return;
+    for (const frames of messages) {
+      const event = this.#kind.message(connection, frames);
+      if (event !== undefined) this.#inbox.push(connection.place.lane, event);
     }
     this.#wake();
   }
@@ -163,17 +153,15 @@ export class SocketCore<Event> implements ConnectionOwner {
     if (this.closed) this.#emptied?.();
   }
 
-  ended(connection: Connection, end: ConnectionEnd): void {
-    const attachment = this.#connections.get(connection);
-    if (attachment === undefined) return;
+  ended(connection: Connection<Place<Event>>, end: ConnectionEnd): void {
     this.#connections.delete(connection);
     this.#handshakes.end(connection);
-    const { lane, dialer } = attachment;
-    attachment.ended = true;
-    if (attachment.joined) {
+    const { place } = connection;
+    const { lane, dialer, joinedEvent } = place;
+    place.ended = true;
+    if (place.joined) {
       const event = this.#kind.left(connection);
       if (event !== undefined && !this.closed) {
-        const { joinedEvent } = attachment;
         if (joinedEvent !== undefined && this.#inbox.last(lane) === joinedEvent) {
           this.#inbox.retract(lane);
         } else this.#inbox.push(lane, event);
@@ -207,10 +195,21 @@ export class SocketCore<Event> implements ConnectionOwner {
     return connection;
   }
 
-  #connection(endpoint: string, dialer: Dialer | undefined): Connection {
+  #connection(endpoint: string, dialer: Dialer | undefined): Connection<Place<Event>> {
     const { mechanism, encoder, turn, settings, budget } = this.#context;
     const { maxMessageSize, sendHighWaterMark } = this.settings;
-    const connection = new Connection(this, {
+    const place: Place<Event> = {
+      lane: this.#inbox.lane(() => {
+        if (!place.ended) connection.onRoom();
+        else if (place.lane.events.length > 0) place.lane.waiting = true;
+        else this.#peers--;
+      }),
+      dialer,
+      joinedEvent: undefined,
+      joined: false,
+      ended: false,
+    };
+    const connection = new Connection<Place<Event>>(this, place, {
       endpoint,
       encoder,
       turn,
@@ -234,18 +233,7 @@ export class SocketCore<Event> implements ConnectionOwner {
         heartbeat: { interval: settings.heartbeatInterval, timeout: settings.heartbeatTimeout },
       },
     });
-    const attachment: Attachment<Event> = {
-      lane: this.#inbox.lane(() => {
-        if (!attachment.ended) connection.onRoom();
-        else if (attachment.lane.events.length > 0) attachment.lane.waiting = true;
-        else this.#peers--;
-      }),
-      dialer,
-      joinedEvent: undefined,
-      joined: false,
-      ended: false,
-    };
-    this.#connections.set(connection, attachment);
+    this.#connections.add(connection);
     return connection;
   }
 
@@ -269,7 +257,7 @@ export class SocketCore<Event> implements ConnectionOwner {
     this.#kind.changed?.(undefined);
     const patient = linger > 0;
     if (!patient || this.#backlog() === 0) this.#endpoints.stopDialing();
-    for (const connection of [...this.#connections.keys()]) {
+    for (const connection of [...this.#connections]) {
       if (patient && connection.joined) connection.finish();
       else if (!patient || !this.#endpoints.isDialing) connection.destroy(closedBySocket);
     }
@@ -283,7 +271,7 @@ export class SocketCore<Event> implements ConnectionOwner {
         this.#emptied = () => {
           if (this.#backlog() === 0) {
             this.#endpoints.stopDialing();
-            for (const connection of [...this.#connections.keys()]) {
+            for (const connection of [...this.#connections]) {
               if (connection.joined) connection.finish();
               else connection.destroy(closedBySocket);
             }
@@ -296,7 +284,7 @@ export class SocketCore<Event> implements ConnectionOwner {
       this.#emptied = undefined;
       this.#hurry = undefined;
       this.#endpoints.stopDialing();
-      for (const connection of [...this.#connections.keys()]) connection.destroy(closedBySocket);
+      for (const connection of [...this.#connections]) connection.destroy(closedBySocket);
     }
     this.#silent = true;
     await unbound;

@@ -155,12 +155,15 @@ export class FrameDecoder implements TrafficDecoder {
       if (this.#frames === undefined) this.#frames = [body];
       else this.#frames.push(body);
     } else {
-      if (this.#frames === undefined) this.messages.push([body]);
+      let message = this.#frames;
+      if (message === undefined) message = [body];
       else {
-        this.#frames.push(body);
-        this.messages.push(this.#frames);
+        message.push(body);
         this.#frames = undefined;
       }
+      // Most reads bring one message, and its array is made to measure.
+      if (this.messages.length === 0) this.messages = [message];
+      else this.messages.push(message);
       this.#messageSize = 0;
     }
   }

@@ -1,4 +1,5 @@
-import type { Connection, ConnectionEnd } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { ConnectionEnd } from "./connection-owner.ts";
 import type { Net, StreamEndpoint } from "./net.ts";
 import { reconnectDelay, type ReconnectOptions } from "./reconnect.ts";
 

@@ -89,9 +89,12 @@ export class FrameEncoder implements TrafficEncoder {
         }
       }
     }
-    if (at > start) chunks.push(slab.subarray(start, at));
     this.#slab = slab;
     this.#used = at;
+    if (at === start) return chunks;
+    const last = new Uint8Array(slab.buffer, start, at - start);
+    if (chunks.length === 0) return [last];
+    chunks.push(last);
     return chunks;
   }
 }

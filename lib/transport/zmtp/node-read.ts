@@ -87,7 +87,8 @@ function copied(count: number): Uint8Array {
     slab = new Uint8Array(slabSize);
     used = 0;
   }
-  const chunk = slab.subarray(used, used += count);
-  chunk.set(count === readSize ? shared : shared.subarray(0, count));
+  const chunk = new Uint8Array(slab.buffer, used, count);
+  chunk.set(new Uint8Array(shared.buffer, 0, count));
+  used += count;
   return chunk;
 }

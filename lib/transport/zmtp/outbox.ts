@@ -59,7 +59,9 @@ export class Outbox {
       count > 0 &&
       (this.#budget.full || this.#bytes + this.#writingBytes + size > this.#limits.bytes)
     ) return false;
-    this.#messages.push(frames);
+    // Most writes are of one message, and its array is made to measure.
+    if (this.#messages.length === 0) this.#messages = [frames];
+    else this.#messages.push(frames);
     this.#bytes += size;
     this.#budget.add(size);
     return true;

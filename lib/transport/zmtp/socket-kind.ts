@@ -1,7 +1,8 @@
 import type { Frames } from "../../message.ts";
 import type { TransportEvent } from "../transport.ts";
 import type { Budget } from "./budget.ts";
-import type { Connection, Rejection } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { Rejection } from "./connection-owner.ts";
 import type { Dialer } from "./dialer.ts";
 import type { TrafficEncoder } from "./encoder.ts";
 import type { Mechanism } from "./mechanism.ts";

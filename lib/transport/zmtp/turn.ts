@@ -14,6 +14,13 @@ export class Turn<Member extends Flushable> {
   #readers: (() => void)[] = [];
   #members: Member[] = [];
   #begun = false;
+  #now: number | undefined = undefined;
+
+  /** The time, which is asked for once a turn: what is read in one was there at once. */
+  get now(): number {
+    this.#begin();
+    return this.#now ??= performance.now();
+  }
 
   /** Has a reader woken at the end of this turn. */
   wake(reader: () => void): void {
@@ -44,6 +51,7 @@ export class Turn<Member extends Flushable> {
 
   readonly #flushMembers = (): void => {
     this.#begun = false;
+    this.#now = undefined;
     const members = this.#members;
     this.#members = [];
     for (const member of members) {

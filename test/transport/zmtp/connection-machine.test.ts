@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import {
-  type ConnectionEffect,
-  type ConnectionInput,
-  ConnectionMachine,
-} from "../../../lib/transport/zmtp/connection-machine.ts";
+import { ConnectionMachine } from "../../../lib/transport/zmtp/connection-machine.ts";
+import type {
+  ConnectionEffect,
+  ConnectionInput,
+} from "../../../lib/transport/zmtp/connection-step.ts";
 import { encodeCommand, encodeError, encodePing } from "../../../lib/transport/zmtp/command.ts";
 import type { ConnectionRole } from "../../../lib/transport/zmtp/mechanism.ts";
 import { nullMechanism } from "../../../lib/transport/zmtp/null-mechanism.ts";
