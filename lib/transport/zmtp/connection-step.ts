@@ -43,17 +43,18 @@ export type ConnectionEffect =
 
 /** Gathers the effects of one step. Most have one at most, for which an array is made to measure. */
 export class Effects {
-  #effects: readonly ConnectionEffect[] = none;
+  #effects: ConnectionEffect[] | undefined;
 
   /** Adds one at the end. */
   add(effect: ConnectionEffect): void {
-    this.#effects = this.#effects === none ? [effect] : [...this.#effects, effect];
+    if (this.#effects === undefined) this.#effects = [effect];
+    else this.#effects.push(effect);
   }
 
   /** Takes them all. */
   take(): readonly ConnectionEffect[] {
-    const effects = this.#effects;
-    this.#effects = none;
+    const effects = this.#effects ?? none;
+    this.#effects = undefined;
     return effects;
   }
 }
