@@ -1,3 +1,4 @@
+import { Effects } from "../../effects.ts";
 import type { Frames } from "../../message.ts";
 import type { Peer } from "../../transport/transport.ts";
 
@@ -104,18 +105,18 @@ export class Output {
     repliesDropped: 0,
     malformed: 0,
   };
-  #effects: BrokerEffect[] = [];
+  readonly #effects = new Effects<BrokerEffect>();
 
   constructor(observed: boolean) {
     this.observed = observed;
   }
 
   send(peer: Peer, frames: Frames): void {
-    this.#effects.push({ type: "send", peer, frames });
+    this.#effects.add({ type: "send", peer, frames });
   }
 
   report(event: MajordomoBrokerEvent): void {
-    this.#effects.push({ type: "report", event });
+    this.#effects.add({ type: "report", event });
   }
 
   replyDropped(
@@ -132,8 +133,6 @@ export class Output {
 
   /** All effects since the last time. */
   take(): readonly BrokerEffect[] {
-    const effects = this.#effects;
-    this.#effects = [];
-    return effects;
+    return this.#effects.take();
   }
 }

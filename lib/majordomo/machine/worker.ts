@@ -1,3 +1,4 @@
+import { Effects } from "../../effects.ts";
 import type { Frames } from "../../message.ts";
 import type { Version } from "../protocol/header.ts";
 import {
@@ -47,7 +48,7 @@ export class WorkerMachine {
   #sentAt = 0;
   #restsUntil = Infinity;
   #failures = 0;
-  #effects: WorkerEffect[] = [];
+  readonly #effects = new Effects<WorkerEffect>();
 
   constructor(policy: WorkerPolicy) {
     this.#policy = policy;
@@ -109,9 +110,7 @@ export class WorkerMachine {
     if (this.#state === "registered" && now >= this.#sentAt + this.#policy.heartbeat.interval) {
       this.#send(encodeHeartbeat(this.#dialect), now);
     }
-    const effects = this.#effects;
-    this.#effects = [];
-    return effects;
+    return this.#effects.take();
   }
 
   get #dialect(): Version | "P1" {
@@ -126,7 +125,7 @@ export class WorkerMachine {
     const rested = now >= this.#restsUntil && this.#hung.size === 0;
     if (this.#state === "resting" && rested && !this.#closing) {
       this.#state = "connecting";
-      this.#effects.push({ type: "open" });
+      this.#effects.add({ type: "open" });
     }
     for (let held = this.#due.take(now); held !== undefined; held = this.#due.take(now)) {
       this.#cancel(held, "deadline");
@@ -180,7 +179,7 @@ export class WorkerMachine {
     this.#held.set(held.number, held);
     if (held.address === undefined) this.#byJob.set(held.job, held);
     if (held.dueAt !== Infinity) this.#due.add(held);
-    this.#effects.push({ type: "offer", job: held.number, body: request.body });
+    this.#effects.add({ type: "offer", job: held.number, body: request.body });
   }
 
   #answered(job: number, final: boolean, body: Frames, now: number): void {
@@ -213,7 +212,7 @@ export class WorkerMachine {
       );
     } else {
       // 7/MDP has no other word for a request that will have no reply.
-      this.#effects.push({ type: "send", frames: encodeDisconnect(this.#policy.version) });
+      this.#effects.add({ type: "send", frames: encodeDisconnect(this.#policy.version) });
       this.#rest("dropped", now);
     }
   }
@@ -239,7 +238,7 @@ export class WorkerMachine {
     if (reason !== "deadline") this.#forget(held);
     held.cancelled = true;
     held.over = true;
-    this.#effects.push({ type: "cancel", job: held.number, reason });
+    this.#effects.add({ type: "cancel", job: held.number, reason });
   }
 
   #cancelAll(): void {
@@ -254,7 +253,7 @@ export class WorkerMachine {
     for (const { number, since } of this.#held.values()) {
       if (now >= since + this.#policy.maxRun) this.#hung.add(number);
     }
-    this.#effects.push({ type: "send", frames: encodeDisconnect(this.#dialect) });
+    this.#effects.add({ type: "send", frames: encodeDisconnect(this.#dialect) });
     this.#rest("hung", now);
   }
 
@@ -267,12 +266,12 @@ export class WorkerMachine {
     this.#restsUntil = now + pause;
     this.#report({ type: "reopening", reason, pause });
     this.#cancelAll();
-    this.#effects.push({ type: "close" });
+    this.#effects.add({ type: "close" });
   }
 
   #end(): void {
     if (this.#state === "registered") {
-      this.#effects.push({ type: "send", frames: encodeDisconnect(this.#dialect) });
+      this.#effects.add({ type: "send", frames: encodeDisconnect(this.#dialect) });
     }
     this.#state = "ended";
     this.#cancelAll();
@@ -280,10 +279,10 @@ export class WorkerMachine {
 
   #send(frames: Frames, now: number): void {
     this.#sentAt = now;
-    this.#effects.push({ type: "send", frames });
+    this.#effects.add({ type: "send", frames });
   }
 
   #report(event: MajordomoWorkerEvent): void {
-    this.#effects.push({ type: "report", event });
+    this.#effects.add({ type: "report", event });
   }
 }

@@ -1,3 +1,4 @@
+import { Effects } from "../../effects.ts";
 import type { Frames } from "../../message.ts";
 import type { AssignmentEvent, Request } from "../../pirate/assignments.ts";
 import { decodeQueueMessage, heartbeat, ready } from "../protocol.ts";
@@ -84,7 +85,7 @@ export class WorkerMachine {
   #backoff: number;
   #held = 0;
   #closing = false;
-  #effects: WorkerEffect[] = [];
+  readonly #effects = new Effects<WorkerEffect>();
 
   constructor(rules: WorkerRules) {
     this.#rules = rules;
@@ -101,9 +102,7 @@ export class WorkerMachine {
     this.#expire(now);
     this.#take(input, now);
     this.#sendDue(now);
-    const effects = this.#effects;
-    this.#effects = [];
-    return effects;
+    return this.#effects.take();
   }
 
   /**
@@ -161,7 +160,7 @@ export class WorkerMachine {
       case "request":
         if (this.#held >= mostHeld) return this.#report({ type: "requestDropped" });
         this.#held++;
-        this.#effects.push({ type: "offer", request: message });
+        this.#effects.add({ type: "offer", request: message });
         return;
       default:
         message satisfies never;
@@ -199,13 +198,13 @@ export class WorkerMachine {
     this.#phase = "resting";
     this.#connectAt = connectAt;
     this.#heard = false;
-    this.#effects.push({ type: "disconnect" });
+    this.#effects.add({ type: "disconnect" });
   }
 
   #sendDue(now: number): void {
     if (this.#phase === "resting" && now >= this.#connectAt && !this.#closing) {
       this.#phase = "connecting";
-      this.#effects.push({ type: "connect" });
+      this.#effects.add({ type: "connect" });
     }
     if (this.#phase === "registered" && now >= this.#beatAt) {
       this.#beatAt = now + this.#rules.interval;
@@ -214,10 +213,10 @@ export class WorkerMachine {
   }
 
   #send(frames: Frames): void {
-    this.#effects.push({ type: "send", frames });
+    this.#effects.add({ type: "send", frames });
   }
 
   #report(event: ParanoidPirateWorkerEvent): void {
-    this.#effects.push({ type: "report", event });
+    this.#effects.add({ type: "report", event });
   }
 }

@@ -1,3 +1,4 @@
+import { Effects } from "../../effects.ts";
 import { delimiterAt, joinFrames } from "../../envelope.ts";
 import { Fifo } from "../../fifo.ts";
 import type { Frames } from "../../message.ts";
@@ -65,7 +66,7 @@ export class Dispatcher<Event extends { readonly type: string }> {
   #free = 0;
   #busy = 0;
   #nextJob: JobId;
-  #effects: QueueEffect<Event | PirateQueueEvent>[] = [];
+  readonly #effects = new Effects<QueueEffect<Event | PirateQueueEvent>>();
   readonly #counters = {
     requests: 0,
     replies: 0,
@@ -166,7 +167,7 @@ export class Dispatcher<Event extends { readonly type: string }> {
     const { job } = this.#release(worker, at);
     this.#counters.replies++;
     const frames = joinFrames(job.request, job.bodyAt, message, bodyAt);
-    this.#effects.push({ type: "reply", client: job.client, frames });
+    this.#effects.add({ type: "reply", client: job.client, frames });
   }
 
   /** Takes a dispatch from its worker, who so can take a request. */
@@ -222,9 +223,7 @@ export class Dispatcher<Event extends { readonly type: string }> {
   /** Gives out what waits, and returns all that is to be done. */
   flush(): readonly QueueEffect<Event | PirateQueueEvent>[] {
     while (this.#waiting.length > 0 && this.#free > 0) this.#dispatch();
-    const effects = this.#effects;
-    this.#effects = [];
-    return effects;
+    return this.#effects.take();
   }
 
   #dispatch(): void {
@@ -243,7 +242,7 @@ export class Dispatcher<Event extends { readonly type: string }> {
       this.#counters.requestsResent++;
       this.report({ type: "requestResent", attempt: job.attempts });
     }
-    this.#effects.push({ type: "dispatch", worker: worker.peer, frames });
+    this.#effects.add({ type: "dispatch", worker: worker.peer, frames });
   }
 
   #drop(reason: "attempts" | "clientLeft" | "workerGaveUp"): void {
@@ -262,11 +261,11 @@ export class Dispatcher<Event extends { readonly type: string }> {
   }
 
   report(event: Event | PirateQueueEvent): void {
-    this.#effects.push({ type: "report", event });
+    this.#effects.add({ type: "report", event });
   }
 
   /** Sends a worker something that is no loss when it does not arrive. */
   tell(worker: Peer, frames: Frames): void {
-    this.#effects.push({ type: "tell", worker, frames });
+    this.#effects.add({ type: "tell", worker, frames });
   }
 }

@@ -1,5 +1,6 @@
+import { Effects } from "../../effects.ts";
 import { encodeError } from "./command.ts";
-import { type ConnectionEffect, type ConnectionInput, Effects } from "./connection-step.ts";
+import type { ConnectionEffect, ConnectionInput } from "./connection-step.ts";
 import { encodeGreeting } from "./greeting.ts";
 import { HandshakeBuffer, type HandshakeLimits } from "./handshake-buffer.ts";
 import type { ConnectionRole, Handshake, HandshakeStep } from "./mechanism.ts";
@@ -23,7 +24,7 @@ export interface ConnectionConfig extends TrafficConfig {
  */
 export class ConnectionMachine {
   readonly #config: ConnectionConfig;
-  readonly #effects = new Effects();
+  readonly #effects = new Effects<ConnectionEffect>();
   #state: "new" | "greeting" | "handshake" | "announced" | "traffic" | "closed" = "new";
   /** What there is once the handshake is over. */
   #traffic: Traffic | undefined = undefined;

@@ -40,23 +40,3 @@ export type ConnectionEffect =
     /** `refused`: the peer's own fault. `final`: it asked not to be asked again. */
     readonly kind: "refused" | "final" | "dead";
   };
-
-/** Gathers the effects of one step. Most have one at most, for which an array is made to measure. */
-export class Effects {
-  #effects: ConnectionEffect[] | undefined;
-
-  /** Adds one at the end. */
-  add(effect: ConnectionEffect): void {
-    if (this.#effects === undefined) this.#effects = [effect];
-    else this.#effects.push(effect);
-  }
-
-  /** Takes them all. */
-  take(): readonly ConnectionEffect[] {
-    const effects = this.#effects ?? none;
-    this.#effects = undefined;
-    return effects;
-  }
-}
-
-const none: readonly ConnectionEffect[] = [];

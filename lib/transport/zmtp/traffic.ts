@@ -1,3 +1,4 @@
+import { Effects } from "../../effects.ts";
 import {
   type Command,
   decodeCommand,
@@ -6,7 +7,7 @@ import {
   encodeCommand,
   encodePing,
 } from "./command.ts";
-import { type ConnectionEffect, type ConnectionInput, Effects } from "./connection-step.ts";
+import type { ConnectionEffect, ConnectionInput } from "./connection-step.ts";
 import type { DecoderLimits, TrafficDecoder } from "./decoder.ts";
 import { Heartbeat, type HeartbeatOptions } from "./heartbeat.ts";
 import type { Mechanism } from "./mechanism.ts";
@@ -25,7 +26,7 @@ export interface TrafficConfig {
 /** The protocol of one connection from the handshake on: messages, commands, heartbeats. Pure. */
 export class Traffic {
   readonly #config: TrafficConfig;
-  readonly #effects = new Effects();
+  readonly #effects = new Effects<ConnectionEffect>();
   /** Undefined once this side has closed the connection. */
   #decoder: TrafficDecoder | undefined;
   readonly #heartbeat: Heartbeat;
