@@ -1,6 +1,6 @@
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
+import { extname } from "node:path";
 import type { Answer, Question, Tasks } from "./processes/serve.ts";
 
 const running = new Set<ChildProcess>();
@@ -55,7 +55,8 @@ export class Child<Of extends Tasks<Of>> implements AsyncDisposable {
    * @param name The file in `processes/`, without its extension.
    */
   constructor(name: string) {
-    const file = fileURLToPath(new URL(`./processes/${name}.ts`, import.meta.url));
+    // Compiled when this file is.
+    const file = new URL(`./processes/${name}${extname(import.meta.url)}`, import.meta.url);
     // Structured clones, so that numbers and typed arrays arrive as they were sent.
     this.#process = fork(file, { serialization: "advanced" });
     adopt(this.#process);

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { compile, type Compiled } from "./compiled.ts";
+import { compile, type Compiled } from "../compiled.ts";
 import type { PlantedBug } from "./planted-bugs.ts";
 
 /**

@@ -1,14 +1,15 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { compileSimulator } from "./compiled.ts";
+import { compileProject } from "../compiled.ts";
+import { runSimulator } from "./child.ts";
 import { defaultDrainMode } from "./drain.ts";
 import { diskFaultKinds, type Fault, faultKinds } from "./faults.ts";
 import { regressions } from "./regressions.ts";
 import { scenarios } from "./scenarios/mod.ts";
 import { networkNames, type Report, simulate } from "./simulate.ts";
 
-const simulator = await compileSimulator();
-test.after(() => simulator[Symbol.asyncDispose]());
+const compiled = await compileProject();
+test.after(compiled.remove);
 
 /** Over bytes a seed has several times the events. */
 const seedsOver: Readonly<Record<string, number>> = { memory: 2000, zmtp: 500 };
@@ -24,7 +25,7 @@ for (const network of networkNames) {
     test(`${what} keeps its invariants over ${seeds} seeds of faults`, async () => {
       // Every 50th seed runs twice, for equal traces.
       const args = ["--scenario", name, "--network", network, "--seeds", seeds, "--twice", "50"];
-      const { code, output } = await simulator.simulate(...args);
+      const { code, output } = await runSimulator(compiled.root, args);
       assert.is(code, 0, output);
       assert.match(output, `${what}: ${seeds} seeds hold`);
     });
