@@ -1,7 +1,6 @@
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { extname } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Answer, Question, Tasks } from "./processes/serve.ts";
 
 const running = new Set<ChildProcess>();
@@ -57,9 +56,7 @@ export class Child<Of extends Tasks<Of>> implements AsyncDisposable {
    *   measures what users run, compiled JavaScript.
    */
   constructor(name: string) {
-    const file = fileURLToPath(
-      new URL(`./processes/${name}${extname(import.meta.url)}`, import.meta.url),
-    );
+    const file = new URL(`./processes/${name}${extname(import.meta.url)}`, import.meta.url);
     // Structured clones, so that numbers and typed arrays arrive as they were sent.
     this.#process = fork(file, { serialization: "advanced" });
     adopt(this.#process);

@@ -11,12 +11,18 @@ import type { Results } from "../bench/report/results.ts";
 import type { Spread } from "../bench/statistics.ts";
 import { quantile, spreadOf } from "../bench/statistics.ts";
 import { zeromq } from "../mod.ts";
+import { compileProject } from "./compiled.ts";
 import { postgresPrograms } from "./postgres-server.ts";
 import { until } from "./support.ts";
 
+// The bench starts some hundred processes.
+const compiled = await compileProject();
+test.after(compiled.remove);
+
 /** Starts the bench in a process group of its own. */
 function start(...args: string[]): ChildProcess {
-  return spawn(process.execPath, ["--import", "tsx", "bench/main.ts", ...args], {
+  return spawn(process.execPath, ["bench/main.js", ...args], {
+    cwd: compiled.root,
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -16,6 +16,8 @@ const longSuites =
   /simulation|conformance|package|demo|bench|interop|zeromq|examples|level-process|postgres|power|kill/;
 const nodeOnly =
   /simulation|package|bench|interop|zeromq|libzmq|level-process|postgres-outage|kill/;
+/** These take longest: they begin first, so that no lane is left with one at the end. */
+const longest = ["simulation.test", "planted-bugs", "bench", "examples", "titanic/kill"];
 const commands: Record<string, readonly string[]> = {
   node: [process.execPath, "--expose-gc", "--import", "tsx"],
   deno: [
@@ -119,7 +121,8 @@ function count(output: string, code: number | null): Omit<Result, "file" | "outp
 async function main(): Promise<void> {
   const { files, command } = parseArguments();
   const results: Result[] = [];
-  const queue = [...files];
+  const first = longest.flatMap((word) => files.filter((file) => file.includes(word)));
+  const queue = [...new Set([...first, ...files])];
   const lane = async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
       const startedAt = performance.now();
@@ -133,7 +136,8 @@ async function main(): Promise<void> {
       if (result.failed > 0) console.log(result.output);
     }
   };
-  await Promise.all(Array.from({ length: availableParallelism() }, lane));
+  // One more than there are cores, as many files wait more than they compute.
+  await Promise.all(Array.from({ length: availableParallelism() + 1 }, lane));
   const sum = (key: "passed" | "failed" | "skipped") =>
     results.reduce((total, result) => total + result[key], 0);
   const skipped = sum("skipped") > 0 ? `, ${sum("skipped")} skipped` : "";

@@ -1,35 +1,26 @@
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { compile, type Compiled } from "../compiled.ts";
 import type { PlantedBug } from "./planted-bugs.ts";
 
-/** A copy of the project with a bug in it. */
-export interface Mutant extends AsyncDisposable {
-  readonly root: string;
-}
-
-const parts = ["package.json", "tsconfig.json", "deno.json", "mod.ts", "lib", "test/simulation"];
-
 /**
- * Copies what the simulator needs, and plants a bug in the copy.
+ * Plants a bug in the compiled project; disposed of, it is gone again.
  *
  * @throws {Error} When the correct code is not there exactly once, so that no bug is believed to be planted
  * that is not.
  */
-export async function plant(root: string, bug: PlantedBug): Promise<Mutant> {
-  const source = await readFile(join(root, bug.file), "utf8");
+export async function plant({ root }: Compiled, bug: PlantedBug): Promise<AsyncDisposable> {
+  const source = await readFile(new URL(`../../${bug.file}`, import.meta.url), "utf8");
   const found = source.split(bug.correct).length - 1;
   if (found !== 1) {
     throw new Error(
       `Cannot plant "${bug.name}": ${bug.file} has its place ${found} times, not once`,
     );
   }
-  const copy = await mkdtemp(join(tmpdir(), "privateer-mutant-"));
-  for (const part of parts) await cp(join(root, part), join(copy, part), { recursive: true });
-  await symlink(join(root, "node_modules"), join(copy, "node_modules"));
-  await writeFile(join(copy, bug.file), source.replace(bug.correct, () => bug.wrong));
-  return {
-    root: copy,
-    [Symbol.asyncDispose]: () => rm(copy, { recursive: true, force: true }),
-  };
+  const file = join(root, bug.file);
+  const compiled = file.replace(/\.ts$/, ".js");
+  const correct = await readFile(compiled);
+  await writeFile(file, source.replace(bug.correct, () => bug.wrong));
+  await compile([file]);
+  return { [Symbol.asyncDispose]: () => writeFile(compiled, correct) };
 }

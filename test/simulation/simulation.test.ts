@@ -1,6 +1,6 @@
-import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { compileProject } from "../compiled.ts";
 import { runSimulator } from "./child.ts";
 import { defaultDrainMode } from "./drain.ts";
 import { diskFaultKinds, type Fault, faultKinds } from "./faults.ts";
@@ -8,7 +8,9 @@ import { regressions } from "./regressions.ts";
 import { scenarios } from "./scenarios/mod.ts";
 import { networkNames, type Report, simulate } from "./simulate.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
+const compiled = await compileProject();
+test.after(compiled.remove);
+
 /** Over bytes a seed has several times the events. */
 const seedsOver: Readonly<Record<string, number>> = { memory: 2000, zmtp: 500 };
 /** What a seed of a scenario costs, where it is more than that of others. */
@@ -16,24 +18,18 @@ const costs: Readonly<Record<string, number>> = { titanic: 2 };
 const seedsFor = (name: string, network: string): string =>
   String((seedsOver[network] ?? 500) / (costs[name] ?? 1));
 
-// All at once, as each has a process of its own. Every 50th seed runs twice, for equal traces.
-const runs = networkNames.flatMap((network) =>
-  [...scenarios.keys()].map((name) => ({
-    what: `${name} over ${network}`,
-    seeds: seedsFor(name, network),
-    finished: runSimulator(root, [
-      ...["--scenario", name, "--network", network],
-      ...["--seeds", seedsFor(name, network), "--twice", "50"],
-    ]),
-  }))
-);
-for (const { what, seeds, finished } of runs) {
-  finished.catch(() => {}); // looked at when its test comes
-  test(`${what} keeps its invariants over ${seeds} seeds of faults`, async () => {
-    const { code, output } = await finished;
-    assert.is(code, 0, output);
-    assert.match(output, `${what}: ${seeds} seeds hold`);
-  });
+for (const network of networkNames) {
+  for (const name of scenarios.keys()) {
+    const what = `${name} over ${network}`;
+    const seeds = seedsFor(name, network);
+    test(`${what} keeps its invariants over ${seeds} seeds of faults`, async () => {
+      // Every 50th seed runs twice, for equal traces.
+      const args = ["--scenario", name, "--network", network, "--seeds", seeds, "--twice", "50"];
+      const { code, output } = await runSimulator(compiled.root, args);
+      assert.is(code, 0, output);
+      assert.match(output, `${what}: ${seeds} seeds hold`);
+    });
+  }
 }
 
 for (const { name, scenario, network, seed, plan } of regressions) {

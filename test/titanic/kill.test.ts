@@ -6,10 +6,14 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { levelStore } from "../../lib/titanic/level-store.ts";
 import { postgresStore } from "../../lib/titanic/postgres-store.ts";
+import { compileProject } from "../compiled.ts";
 import type { Child } from "../interop/processes.ts";
 import { script } from "../interop/processes.ts";
 import { Load, start } from "./load.ts";
 import { postgresPrograms, PostgresServer } from "../postgres-server.ts";
+
+const compiled = await compileProject();
+test.after(compiled.remove);
 
 /** How many times Titanic is killed: `TITANIC_KILLS=200 npm test -- titanic/kill`. */
 const rounds = Number(process.env["TITANIC_KILLS"] ?? 20);
@@ -30,16 +34,16 @@ test(`kill -9 of Titanic, ${rounds} times under load, loses, mixes up and double
   try {
     await using broker = script("majordomo-broker.ts", "tcp://127.0.0.1:*");
     const [, endpoint = ""] = (await broker.line()).split(" ");
-    await using _one = start("worker-process.ts", endpoint);
-    await using _two = start("worker-process.ts", endpoint);
+    await using _one = start(compiled, "worker-process.js", endpoint);
+    await using _two = start(compiled, "worker-process.js", endpoint);
     await using load = new Load(endpoint);
     for (let killed = 0; killed < rounds; killed++) {
-      await using device = start("titanic-process.ts", endpoint, directory);
+      await using device = start(compiled, "titanic-process.js", endpoint, directory);
       await ready(device);
       await load.progress(Math.ceil(Math.random() * 60));
       await device.kill();
     }
-    await using device = start("titanic-process.ts", endpoint, directory);
+    await using device = start(compiled, "titanic-process.js", endpoint, directory);
     await ready(device);
     await load.finish();
     await ended(device);
@@ -59,9 +63,9 @@ withPostgres(
     await using server = await PostgresServer.start();
     await using broker = script("majordomo-broker.ts", "tcp://127.0.0.1:*");
     const [, endpoint = ""] = (await broker.line()).split(" ");
-    await using _one = start("worker-process.ts", endpoint);
-    await using _two = start("worker-process.ts", endpoint);
-    const open = () => start("titanic-process.ts", endpoint, server.url);
+    await using _one = start(compiled, "worker-process.js", endpoint);
+    await using _two = start(compiled, "worker-process.js", endpoint);
+    const open = () => start(compiled, "titanic-process.js", endpoint, server.url);
     const devices = [open(), open()];
     try {
       await Promise.all(devices.map(ready));

@@ -1,15 +1,15 @@
+import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import * as assert from "uvu/assert";
 import { PrivateerError, type RequestId, type TitanicClient, titanicClient } from "../../mod.ts";
+import type { Compiled } from "../compiled.ts";
 import { Child } from "../interop/processes.ts";
 
 const clients = 12;
 
-/** Starts a TypeScript file of this folder. */
-export function start(name: string, ...args: readonly string[]): Child {
-  const path = fileURLToPath(new URL(name, import.meta.url));
-  return new Child(process.execPath, ["--import", "tsx", path, ...args]);
+/** Starts a file of this folder as it is in the compiled project. */
+export function start({ root }: Compiled, name: string, ...args: readonly string[]): Child {
+  return new Child(process.execPath, [join(root, "test/titanic", name), ...args]);
 }
 
 /** Clients that submit without pause, and remember what was acknowledged and what was read. */
