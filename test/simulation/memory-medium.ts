@@ -11,6 +11,8 @@ import type { World } from "./world.ts";
 export function memoryMedium(world: World, network: SimulatedNetwork, random: Random): Medium {
   const { links } = network;
   const memory = new MemoryNetwork({
+    // What it carries comes in a turn of its own.
+    wake: (reader) => reader(),
     carry: ({ to, connection }, deliver) => {
       network.carry(connection, network.sideOf(connection, to), { batched: true }, deliver);
     },

@@ -143,6 +143,34 @@ export function conformance(name: string, subject: Subject): void {
     assert.is(asked, 10_000);
   });
 
+  test("two who only talk to each other do not keep a timer waiting", async () => {
+    await using router = await server().router();
+    await using dealer = await client().dealer();
+    dealer.connect(await router.bind(endpoint()));
+    let fired = false;
+    setTimeout(() => fired = true, 1);
+    let exchanges = 0;
+    const answering = (async () => {
+      for await (const batch of router) {
+        for (const event of batch) {
+          if (event.type === "message") router.send(event.peer, event.frames);
+        }
+      }
+    })();
+    dealer.send(frames("ping"));
+    for await (const batch of dealer) {
+      if (fired || exchanges === 100_000) break;
+      for (const event of batch) {
+        if (event.type !== "message") continue;
+        exchanges++;
+        dealer.send(event.frames);
+      }
+    }
+    assert.ok(fired, `after ${exchanges} exchanges`);
+    await router.close();
+    await answering;
+  });
+
   test("receive() gives nothing at once when nothing has arrived", async () => {
     await using router = await server().router();
     await router.bind(endpoint());

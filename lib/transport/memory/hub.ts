@@ -46,6 +46,8 @@ export class Hub<Event> implements Socket<Event>, PipeOwner {
     { readonly event: Event; readonly isMessage: boolean }
   >();
   readonly #readable = new Gate();
+  /** Whether those who wait for it are about to be woken. */
+  #waking = false;
   readonly #undo = new Set<() => void>();
   #closing: Promise<void> | undefined;
 
@@ -188,7 +190,12 @@ export class Hub<Event> implements Socket<Event>, PipeOwner {
   #push(end: PipeEnd, event: Event, isMessage: boolean): void {
     if (this.closed) return;
     this.#inbox.push(end, { event, isMessage });
-    this.#readable.open();
+    if (this.#waking) return;
+    this.#waking = true;
+    this.network.policy.wake(() => {
+      this.#waking = false;
+      this.#readable.open();
+    });
   }
 
   receive(limit: number = Infinity): readonly Event[] {

@@ -10,10 +10,15 @@ export interface Route {
 }
 
 /**
- * How a {@linkcode MemoryNetwork} behaves. The default carries at once and never fails; the
- * simulator's delays, cuts and resets.
+ * How a {@linkcode MemoryNetwork} behaves. The default carries at once, never fails, and wakes readers at
+ * the end of the turn; the simulator's delays, cuts and resets.
  */
 export interface NetworkPolicy {
+  /**
+   * Calls `reader`, who waits for what has arrived. Were it at once, two who only talk to each other would
+   * keep the timers and sockets of their process waiting for ever.
+   */
+  wake(reader: () => void): void;
   /** Calls `deliver` on the far side, in the order of the calls, or never. */
   carry(route: Route, deliver: () => void): void;
   /**
@@ -57,7 +62,7 @@ export class MemoryNetwork {
   #names = 0;
 
   constructor(policy?: Partial<NetworkPolicy>) {
-    this.policy = { carry, dial, connected, ...policy };
+    this.policy = { wake, carry, dial, connected, ...policy };
   }
 
   nextConnection(): number {
@@ -110,6 +115,10 @@ export class MemoryNetwork {
       if (waiting.size === 0 && this.#diallers.get(name) === waiting) this.#diallers.delete(name);
     };
   }
+}
+
+function wake(reader: () => void): void {
+  setImmediate(reader);
 }
 
 function carry(_route: Route, deliver: () => void): void {
