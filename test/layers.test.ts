@@ -50,7 +50,8 @@ test("nothing shared imports a pattern, and no transport imports what stands on 
       assert.is.not(path, "mod.ts", `${file} imports the front door`);
     }
   }
-  const belowTransports = /^lib\/(transport\/|errors|message|effects|fifo|gate|observe|options)|^node:/;
+  const belowTransports =
+    /^lib\/(transport\/|errors|message|effects|fifo|gate|observe|options)|^node:/;
   for (const file of files.filter((file) => file.startsWith("lib/transport/"))) {
     for (const path of importsOf(file)) {
       assert.ok(belowTransports.test(path) || path === "zeromq", `${file} imports ${path}`);
