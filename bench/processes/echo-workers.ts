@@ -24,11 +24,16 @@ const served: number[] = [];
 /** Does what a worker does on the wire, without the cost of a pattern above the socket. */
 async function work(socket: LoadSocket, protocol: Protocol, index: number): Promise<void> {
   const { ready, heartbeat } = protocol;
-  if (heartbeat !== undefined) setInterval(() => socket.send(heartbeat), heartbeatInterval);
+  let joined = false;
+  if (heartbeat !== undefined) {
+    // Before its READY a worker must say nothing, and a crowd's connections take a while.
+    setInterval(() => joined && socket.send(heartbeat), heartbeatInterval);
+  }
   for await (const batch of socket) {
     for (const event of batch) {
       if (event.type === "joined" && ready !== undefined) {
         socket.send(ready);
+        joined = true;
       } else if (event.type === "message") {
         const answer = protocol.answer(event.frames);
         if (answer === undefined) continue;
