@@ -1,3 +1,5 @@
+import { byteKey } from "../byte-key.ts";
+
 /**
  * Who has subscribed to what, by prefix. Subscriptions add up: one that was made twice has to be
  * cancelled twice. Pure, without recursion, and a long topic costs its own length, no more.
@@ -20,7 +22,7 @@ export class Subscriptions<Subscriber> {
    * @returns Whether the subscriber did not have the topic before.
    */
   add(subscriber: Subscriber, topic: Uint8Array): boolean {
-    const key = keyOf(topic, topic.length);
+    const key = byteKey(topic);
     let subscribers = this.#topics.get(key);
     if (subscribers === undefined) {
       subscribers = new Map();
@@ -42,7 +44,7 @@ export class Subscriptions<Subscriber> {
    * @returns `none`: there was no such subscription; `last`: it was the last of its topic.
    */
   remove(subscriber: Subscriber, topic: Uint8Array): "none" | "one" | "last" {
-    const key = keyOf(topic, topic.length);
+    const key = byteKey(topic);
     const times = this.#topics.get(key)?.get(subscriber);
     if (times === undefined) return "none";
     if (times > 1) {
@@ -70,7 +72,7 @@ export class Subscriptions<Subscriber> {
     for (const length of this.#lengths.keys()) {
       if (length <= frame.length && length > longest) longest = length;
     }
-    const start = keyOf(frame, longest);
+    const start = byteKey(frame.subarray(0, longest));
     for (const length of this.#lengths.keys()) {
       if (length > frame.length) continue;
       const subscribers = this.#topics.get(start.slice(0, length));
@@ -95,14 +97,4 @@ export class Subscriptions<Subscriber> {
     if (left === 0) this.#lengths.delete(key.length);
     else this.#lengths.set(key.length, left);
   }
-}
-
-/** The first `length` bytes, one character each. By pieces, as a call takes only so many arguments. */
-function keyOf(bytes: Uint8Array, length: number): string {
-  if (length <= 4_096) return String.fromCharCode(...bytes.subarray(0, length));
-  const pieces: string[] = [];
-  for (let at = 0; at < length; at += 4_096) {
-    pieces.push(String.fromCharCode(...bytes.subarray(at, Math.min(at + 4_096, length))));
-  }
-  return pieces.join("");
 }

@@ -1,3 +1,4 @@
+import { byteKey } from "../byte-key.ts";
 import { Buffer } from "node:buffer";
 import type { Frames } from "../message.ts";
 import { checkRoutingId, type ResolvedSocketOptions } from "./socket-options.ts";
@@ -77,7 +78,7 @@ export class ZeromqRouter extends ZeromqSocket<RouterEvent> implements RouterSoc
   }
 
   protected override arrived([address = new Uint8Array(), ...frames]: Frames): void {
-    const key = latin1(address);
+    const key = byteKey(address);
     let peer = this.#peers.get(key);
     // A peer can send a lone empty frame too, and so only declare itself gone.
     if (this.#notified && frames.length === 1 && frames[0]?.length === 0) {
@@ -97,7 +98,7 @@ export class ZeromqRouter extends ZeromqSocket<RouterEvent> implements RouterSoc
     if (type !== "handshake" && type !== "disconnect") return;
     const dial = this.#dials.get(this.connectedAs(address) ?? "");
     if (dial === undefined) return;
-    const key = latin1(dial.address);
+    const key = byteKey(dial.address);
     const peer = this.#peers.get(key);
     if (type === "disconnect") {
       if (peer !== undefined) this.#depart(peer);
@@ -110,7 +111,7 @@ export class ZeromqRouter extends ZeromqSocket<RouterEvent> implements RouterSoc
   }
 
   #join(address: Uint8Array, key: string): ZeromqPeer {
-    const dial = [...this.#dials.values()].find((dial) => latin1(dial.address) === key);
+    const dial = [...this.#dials.values()].find((dial) => byteKey(dial.address) === key);
     const peer = new ZeromqPeer(dial?.routingId ?? address, address, key);
     this.#peers.set(key, peer);
     this.inbound.push({ type: "joined", peer });
@@ -147,8 +148,4 @@ export class ZeromqRouter extends ZeromqSocket<RouterEvent> implements RouterSoc
     this.#peers.delete(peer.key);
     this.inbound.push({ type: "left", peer });
   }
-}
-
-function latin1(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
 }

@@ -1,3 +1,4 @@
+import { byteKey } from "../../byte-key.ts";
 import { Service, type ServicePolicy, type Totals } from "./service.ts";
 
 const encoder = new TextEncoder();
@@ -17,18 +18,18 @@ export class Directory {
    */
   constructor(policies: Readonly<Record<string, ServicePolicy>>, fallback: ServicePolicy) {
     this.#policies = new Map(
-      Object.entries(policies).map(([name, policy]) => [keyOf(encoder.encode(name)), policy]),
+      Object.entries(policies).map(([name, policy]) => [byteKey(encoder.encode(name)), policy]),
     );
     this.#fallback = fallback;
   }
 
   find(name: Uint8Array): Service | undefined {
-    return this.#services.get(keyOf(name));
+    return this.#services.get(byteKey(name));
   }
 
   /** The service of that name; it is made when it is not there. */
   open(name: Uint8Array, now: number): Service {
-    const key = keyOf(name);
+    const key = byteKey(name);
     let service = this.#services.get(key);
     if (service === undefined) {
       const policy = this.#policies.get(key) ?? this.#fallback;
@@ -49,11 +50,6 @@ export class Directory {
   [Symbol.iterator](): Iterator<Service> {
     return this.#services.values();
   }
-}
-
-/** Names are bytes; as a key, one character each, so that names that are no UTF-8 stay apart. */
-function keyOf(name: Uint8Array): string {
-  return String.fromCharCode(...name);
 }
 
 /** Whether two names are the same. */

@@ -1,14 +1,10 @@
+import { byteKey } from "../../byte-key.ts";
 import type { Frames } from "../../message.ts";
 import type { Peer, RouterEvent, RouterOptions, RouterSocket } from "../transport.ts";
 import type { Connection } from "./connection.ts";
 import { SocketCore } from "./core.ts";
 import type { TransportContext } from "./socket-kind.ts";
-import {
-  checkedRoutingId,
-  generatedRoutingId,
-  routingIdKey,
-  routingIdProblem,
-} from "./routing-id.ts";
+import { checkedRoutingId, generatedRoutingId, routingIdProblem } from "./routing-id.ts";
 import { assertFrames, socketOf } from "./socket.ts";
 
 /** A ROUTER's peer: what the seam shows, and the way to it. */
@@ -62,13 +58,13 @@ export function routerSocket(context: TransportContext, options: RouterOptions =
       }
       // The one who was there first keeps the name. The other is not told ERROR, since it may be the
       // same peer, whose former connection has not been found dead yet: it shall come back.
-      if (id !== undefined && taken.has(routingIdKey(id))) {
+      if (id !== undefined && taken.has(byteKey(id))) {
         return { reason: "its routing id is taken by another peer", final: false };
       }
-      while (id === undefined || taken.has(routingIdKey(id))) {
+      while (id === undefined || taken.has(byteKey(id))) {
         id = generatedRoutingId(generated++);
       }
-      taken.add(routingIdKey(id));
+      taken.add(byteKey(id));
       peers.set(connection, new RouterPeer(id, connection, owner));
       return undefined;
     },
@@ -87,7 +83,7 @@ export function routerSocket(context: TransportContext, options: RouterOptions =
       const peer = peers.get(connection);
       if (peer === undefined) return;
       peers.delete(connection);
-      taken.delete(routingIdKey(peer.routingId));
+      taken.delete(byteKey(peer.routingId));
     },
   }, options);
 

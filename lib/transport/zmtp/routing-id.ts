@@ -40,13 +40,3 @@ export function checkedRoutingId(id: unknown): Uint8Array {
   if (problem !== undefined) throw new RangeError(`Cannot use the routing id: ${problem}`);
   return id.slice();
 }
-
-/**
- * A routing id as a key of a map.
- *
- * @param id The routing id.
- * @returns One character for each byte.
- */
-export function routingIdKey(id: Uint8Array): string {
-  return String.fromCharCode(...id);
-}
