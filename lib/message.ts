@@ -165,3 +165,11 @@ export function byteLengthOf(frames: Frames): number {
   for (const frame of frames) sum += frame.byteLength;
   return sum;
 }
+
+/** Frames that keep no more in memory than twice their size: those that are views of much more are copied. */
+export function compacted(frames: Frames): Frames {
+  const isLoose = (frame: Uint8Array) => frame.buffer.byteLength > 2 * frame.byteLength;
+  return frames.some(isLoose)
+    ? frames.map((frame) => isLoose(frame) ? frame.slice() : frame)
+    : frames;
+}

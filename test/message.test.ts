@@ -1,5 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { compacted } from "../lib/message.ts";
 import { Message } from "../mod.ts";
 
 test("Message.from() makes one frame of a string, as UTF-8", () => {
@@ -57,6 +58,18 @@ test("Message.bytes() throws a RangeError that says how many frames there are", 
 
 test("Message.text() replaces bytes that are not UTF-8", () => {
   assert.is(Message.from(new Uint8Array([0xff])).text(), "\ufffd");
+});
+
+test("compacted() copies frames that are small parts of much, and no others", () => {
+  const slab = new Uint8Array(8192).fill(7);
+  const [small, half, whole] = [slab.subarray(10, 14), slab.subarray(0, 4096), new Uint8Array(3)];
+  const [copied, ...others] = compacted([small, half, whole]);
+  assert.equal([...copied!], [7, 7, 7, 7]);
+  assert.is(copied!.buffer.byteLength, 4);
+  assert.is(others[0], half);
+  assert.is(others[1], whole);
+  const own = [whole];
+  assert.is(compacted(own), own);
 });
 
 test.run();

@@ -649,4 +649,25 @@ test("BrokerMachine refuses requests and workers while it closes, and tells work
   assert.equal(commands(join(b), b), ["disconnect"]);
 });
 
+test("requests that wait in a long queue keep no more in memory than their own bytes", () => {
+  const { machine, message } = broker(
+    { maxQueued: 10_000, maxQueuedBytes: 100_000 },
+    { maxQueued: 10_000, maxQueuedBytes: 100_000 },
+  );
+  const slab = new Uint8Array(8192);
+  const body = [slab.subarray(0, 8)];
+  for (let count = 0; count < 3_000; count++) {
+    message(peer("client"), encodeCall(count + 1, 60_000, name("echo"), body));
+  }
+  assert.is(machine.stats(0).waiting, 3_000);
+  let own = 0;
+  const effects = message(peer("worker"), encodeReady("0.2", name("echo"), 3_000));
+  for (const effect of effects) {
+    if (effect.type !== "send" || effect.peer.routingId.length !== 6) continue;
+    const job = decodeToWorker(effect.frames);
+    if (job.type === "request" && job.body[0]!.buffer.byteLength === 8) own++;
+  }
+  assert.is(own, 2_000);
+});
+
 test.run();

@@ -1,4 +1,4 @@
-import { byteLengthOf, type Frames } from "../../message.ts";
+import { byteLengthOf, compacted, type Frames } from "../../message.ts";
 import type { Peer } from "../../transport/transport.ts";
 import type { ToBroker } from "../protocol/broker.ts";
 import {
@@ -23,6 +23,8 @@ export type Request = Extract<ToBroker, { readonly type: "request" }>;
 export type QueueBounds = Pick<ServicePolicy, "maxQueued" | "maxQueuedBytes">;
 
 const none: Frames = [];
+/** As many requests may wait as they came: views of what was read, which each keep a few kilobytes. */
+const fewWaiting = 1_000;
 
 /** The clients and their requests: from their arrival to their reply or other end. */
 export class Requests {
@@ -93,6 +95,7 @@ export class Requests {
       this.fail(job, "backlogFull", "BACKLOG_FULL", text);
       return this.tidy(service);
     }
+    if (totals.waiting >= fewWaiting) job.body = compacted(job.body);
     service.enqueue(job);
     this.arm(service);
     if (this.#output.observed) {
