@@ -31,13 +31,12 @@ export class Calls {
   readonly #minPause: number;
   readonly #maxPause: number;
   readonly #hooks: CallsHooks;
-  /** Those in flight that the client's own signal may end. */
-  readonly #abortable = new Set<Call>();
+  /** Those in flight. */
+  readonly #calls = new Set<Call>();
   readonly #followers = new Followers();
   #settled: (() => void) | undefined;
   #closing: Promise<void> | undefined;
   #lastId = 0;
-  #inFlight = 0;
 
   /**
    * @throws {TypeError} When an option is of the wrong form.
@@ -67,7 +66,7 @@ export class Calls {
   }
 
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#calls.size;
   }
 
   /** Makes a call of attempts, until one succeeds or no more are to be made. */
@@ -88,34 +87,19 @@ export class Calls {
     this.#refuse(body);
 
     const call = new Call(++this.#lastId, body, bounds, this.counters);
-    this.#inFlight++;
+    const forward = () => call.abort(options.signal?.reason);
+    if (options.signal !== undefined) this.#followers.follow(options.signal, forward);
+    this.#calls.add(call);
     this.counters.requests++;
     try {
-      const reply = this.#life === undefined && options.signal === undefined
-        ? await this.#exchange(call, attempt)
-        : await this.#heeding(options.signal, call, attempt);
+      const reply = await this.#exchange(call, attempt);
       this.counters.replies++;
       return reply;
     } finally {
-      if (--this.#inFlight === 0) this.#settled?.();
+      if (options.signal !== undefined) this.#followers.unfollow(options.signal, forward);
+      this.#calls.delete(call);
+      if (this.#calls.size === 0) this.#settled?.();
       if (this.#life?.aborted) await this.close();
-    }
-  }
-
-  /** Makes a call that the client's signal ends, and the caller's. */
-  async #heeding<T>(
-    signal: AbortSignal | undefined,
-    call: Call,
-    attempt: (call: Call) => Promise<T>,
-  ): Promise<T> {
-    const forward = () => call.abort(signal?.reason);
-    if (signal !== undefined) this.#followers.follow(signal, forward);
-    if (this.#life !== undefined) this.#abortable.add(call);
-    try {
-      return await this.#exchange(call, attempt);
-    } finally {
-      if (signal !== undefined) this.#followers.unfollow(signal, forward);
-      if (this.#life !== undefined) this.#abortable.delete(call);
     }
   }
 
@@ -135,7 +119,7 @@ export class Calls {
         { endpoint },
       );
     }
-    if (this.#inFlight >= this.backlog) {
+    if (this.#calls.size >= this.backlog) {
       throw new BacklogFullError(
         `Cannot send to ${endpoint}: ${this.backlog} calls are in flight`,
         {
@@ -198,7 +182,7 @@ export class Calls {
   /** Refuses new calls, waits for those in flight, and releases the client. */
   close(): Promise<void> {
     this.#closing ??= (async () => {
-      if (this.#inFlight > 0) await new Promise<void>((resolve) => this.#settled = resolve);
+      if (this.#calls.size > 0) await new Promise<void>((resolve) => this.#settled = resolve);
       await this.#hooks.release();
       this.#life?.removeEventListener("abort", this.#abort);
     })();
@@ -207,7 +191,7 @@ export class Calls {
 
   /** Ends the calls in flight, and then the client. */
   readonly #abort = (): void => {
-    for (const call of this.#abortable) call.abort(this.#life?.reason);
+    for (const call of this.#calls) call.abort(this.#life?.reason);
     void this.close();
   };
 }

@@ -43,7 +43,7 @@ export class ClientLanes {
    * Sends a request over a connection of its own and waits for its final reply.
    *
    * @throws {AttemptError} When nothing comes for `timeout` milliseconds, or the connection ends.
-   * @throws `signal.reason` when aborted; a request that has not left yet then never does.
+   * @throws The reason of an abort; a request that has not left yet then never does.
    */
   async exchange(
     call: Call,

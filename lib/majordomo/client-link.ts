@@ -194,7 +194,7 @@ export class ClientLink {
    * @throws {AttemptError} When nothing comes for `timeout` milliseconds, or the connection ends.
    * @throws {BrokerVerdict} When the broker ends it.
    * @throws {BacklogFullError} When the socket takes no more.
-   * @throws `signal.reason` when aborted; a request that has not left yet then never does.
+   * @throws The reason of an abort; a request that has not left yet then never does.
    */
   async exchange(
     call: Call,

@@ -659,15 +659,23 @@ test("requests that wait in a long queue keep no more in memory than their own b
   for (let count = 0; count < 3_000; count++) {
     message(peer("client"), encodeCall(count + 1, 60_000, name("echo"), body));
   }
-  assert.is(machine.stats(0).waiting, 3_000);
+  const routed = peer("routed");
+  message(routed, [slab.subarray(0, 5), ...encodeRequest("0.1", name("echo"), body)]);
+  assert.is(machine.stats(0).waiting, 3_001);
+  const worker = peer("worker");
   let own = 0;
-  const effects = message(peer("worker"), encodeReady("0.2", name("echo"), 3_000));
-  for (const effect of effects) {
-    if (effect.type !== "send" || effect.peer.routingId.length !== 6) continue;
+  let last = 0;
+  for (const effect of message(worker, encodeReady("0.2", name("echo"), 4_000))) {
+    if (effect.type !== "send" || effect.peer !== worker) continue;
     const job = decodeToWorker(effect.frames);
-    if (job.type === "request" && job.body[0]!.buffer.byteLength === 8) own++;
+    if (job.type !== "request") continue;
+    if (job.body[0]!.buffer.byteLength === 8) own++;
+    last = Math.max(last, job.job);
   }
-  assert.is(own, 2_000);
+  assert.is(own, 2_001);
+  const [reply] = message(worker, encodeJobReply(last, true, bytes("ok")));
+  assert.ok(reply?.type === "send" && reply.peer === routed);
+  assert.is(reply.frames[0]!.buffer.byteLength, 5);
 });
 
 test.run();

@@ -45,7 +45,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "an aborted call leaves its listener on the signal",
     file: "lib/calls.ts",
-    correct: "if (signal !== undefined) this.#followers.unfollow(signal, forward);",
+    correct: "if (options.signal !== undefined) this.#followers.unfollow(options.signal, forward);",
     wrong: "",
     scenario: "lazy-pirate",
     breaks: ["I14"],
@@ -270,7 +270,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     correct: "if (this.#servers.heard(server, pong, now)) this.#up(server, now);",
     wrong: `if (this.#servers.heard(server, pong, now)) this.#up(server, now);
     for (const { id } of server.asked.keys()) {
-      this.#effects.push({ type: "send", server: server.endpoint, id });
+      this.#effects.add({ type: "send", server: server.endpoint, id });
     }`,
     scenario: "freelance",
     breaks: ["I3"],

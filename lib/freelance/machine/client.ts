@@ -1,3 +1,4 @@
+import { Effects } from "../../effects.ts";
 import { Deadlines } from "../../deadlines.ts";
 import {
   type ClientMachineOptions,
@@ -23,7 +24,7 @@ export class ClientMachine {
   readonly #servers: Servers;
   readonly #requests = new Map<number, Request>();
   readonly #timers = new Deadlines<RequestTimer>();
-  #effects: Effect[] = [];
+  readonly #effects = new Effects<Effect>();
 
   constructor(options: ClientMachineOptions) {
     this.#options = options;
@@ -41,9 +42,8 @@ export class ClientMachine {
   }
 
   step(input: Input, now: number): readonly Effect[] {
-    this.#effects = [];
     this.#take(input, now);
-    return this.#effects;
+    return this.#effects.take();
   }
 
   #take(input: Input, now: number): void {
@@ -113,7 +113,7 @@ export class ClientMachine {
 
   /** Requests that wait for anybody go to a server that comes up; with the shotgun, all go to it. */
   #up(server: Server, now: number): void {
-    this.#effects.push({ type: "serverUp", server: server.endpoint });
+    this.#effects.add({ type: "serverUp", server: server.endpoint });
     for (const request of this.#requests.values()) {
       if (request.state === "waiting") this.#send(request, now);
       else if (this.#options.strategy === "shotgun" && request.state === "asked") {
@@ -125,7 +125,7 @@ export class ClientMachine {
   #down(server: Server, reason: "left" | "silent" | "removed", now: number): void {
     const was = server.up || reason === "silent";
     if (reason !== "silent") this.#servers.left(server);
-    if (was) this.#effects.push({ type: "serverDown", server: server.endpoint, reason });
+    if (was) this.#effects.add({ type: "serverDown", server: server.endpoint, reason });
     const why = {
       left: `the connection to ${server.endpoint} ended`,
       silent: `${server.endpoint} has fallen silent`,
@@ -137,7 +137,7 @@ export class ClientMachine {
   #reply(server: Server, id: number, now: number): void {
     const request = this.#requests.get(id);
     if (request?.everAsked.has(server.endpoint) !== true) {
-      this.#effects.push({ type: "lateReply", server: server.endpoint });
+      this.#effects.add({ type: "lateReply", server: server.endpoint });
       return;
     }
     const sentAt = server.asked.get(request);
@@ -148,7 +148,7 @@ export class ClientMachine {
       server.asked.delete(request);
     }
     this.#end(request);
-    this.#effects.push({ type: "settle", id });
+    this.#effects.add({ type: "settle", id });
   }
 
   #tick(now: number): void {
@@ -169,7 +169,7 @@ export class ClientMachine {
 
   #ping(now: number): void {
     const { ping, silent } = this.#servers.due(now);
-    for (const server of ping) this.#effects.push({ type: "ping", server: server.endpoint });
+    for (const server of ping) this.#effects.add({ type: "ping", server: server.endpoint });
     for (const server of silent) this.#down(server, "silent", now);
   }
 
@@ -181,7 +181,7 @@ export class ClientMachine {
   #attempt(request: Request, now: number): void {
     request.attempts++;
     request.deadline = now + request.timeout;
-    this.#effects.push({ type: "attempt", id: request.id });
+    this.#effects.add({ type: "attempt", id: request.id });
   }
 
   /** Sends an attempt, or lets it wait for a server. */
@@ -197,14 +197,14 @@ export class ClientMachine {
     const { last } = request;
     if (last !== undefined && last !== server) {
       const type = request.at.has(last) ? "hedged" : "failover";
-      this.#effects.push({ type, from: last.endpoint, to: server.endpoint });
+      this.#effects.add({ type, from: last.endpoint, to: server.endpoint });
     }
     request.last = this.#options.strategy === "shotgun" ? undefined : server;
     request.at.add(server);
     request.tried.add(server.endpoint);
     request.everAsked.add(server.endpoint);
     server.asked.set(request, now);
-    this.#effects.push({ type: "send", server: server.endpoint, id: request.id });
+    this.#effects.add({ type: "send", server: server.endpoint, id: request.id });
     this.#wakeAt(request, Math.min(request.deadline, now + this.#options.hedge));
   }
 
@@ -252,16 +252,16 @@ export class ClientMachine {
   #release(request: Request, server: Server): void {
     request.at.delete(server);
     server.asked.delete(request);
-    this.#effects.push({ type: "withdraw", server: server.endpoint, id: request.id });
+    this.#effects.add({ type: "withdraw", server: server.endpoint, id: request.id });
   }
 
   /** The attempt has failed: the next one follows at once at another server, after a pause, or not at all. */
   #retry(request: Request, reason: string, now: number): void {
     const { id, attempts, allowed } = request;
-    this.#effects.push({ type: "attemptFailed", id, attempt: attempts, reason });
+    this.#effects.add({ type: "attemptFailed", id, attempt: attempts, reason });
     if (attempts >= allowed) {
       this.#end(request);
-      this.#effects.push({ type: "fail", id, reason });
+      this.#effects.add({ type: "fail", id, reason });
     } else if (this.#servers.hasUntried(request)) {
       this.#begin(request, now);
     } else {

@@ -28,7 +28,7 @@ export class Job implements Due {
   readonly client: Client;
   readonly service: Service;
   readonly dialect: Dialect;
-  readonly envelope: Frames;
+  envelope: Frames;
   readonly call: CallId;
   readonly arrivedAt: number;
   body: Frames;
@@ -57,7 +57,7 @@ export class Job implements Due {
     service: Service,
     request: {
       readonly dialect: Dialect;
-      readonly envelope: Frames;
+      envelope: Frames;
       readonly call: CallId;
       readonly streams: boolean;
       readonly body: Frames;

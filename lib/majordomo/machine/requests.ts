@@ -95,7 +95,10 @@ export class Requests {
       this.fail(job, "backlogFull", "BACKLOG_FULL", text);
       return this.tidy(service);
     }
-    if (totals.waiting >= fewWaiting) job.body = compacted(job.body);
+    if (totals.waiting >= fewWaiting) {
+      job.envelope = compacted(job.envelope);
+      job.body = compacted(job.body);
+    }
     service.enqueue(job);
     this.arm(service);
     if (this.#output.observed) {

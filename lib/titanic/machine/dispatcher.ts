@@ -1,3 +1,4 @@
+import { Effects } from "../../effects.ts";
 import type { Claim } from "../store.ts";
 import type { DispatchEffect, DispatchEvent, DispatchInput, DispatchStats } from "./effects.ts";
 import { Hand } from "./hand.ts";
@@ -38,7 +39,7 @@ export class DispatchMachine {
   readonly #services = new Map<string, Service>();
   readonly #hand: Hand;
   #closed = false;
-  #effects: DispatchEffect[] = [];
+  readonly #effects = new Effects<DispatchEffect>();
 
   constructor(policy: DispatchPolicy) {
     this.#policy = policy;
@@ -48,7 +49,7 @@ export class DispatchMachine {
       lease: policy.lease,
       backoff: policy.backoff,
       random: policy.random,
-      emit: (effect) => this.#effects.push(effect),
+      emit: (effect) => this.#effects.add(effect),
       over: (service) => {
         this.#room.free(service);
         this.#advance(service);
@@ -75,7 +76,6 @@ export class DispatchMachine {
   }
 
   step(input: DispatchInput, now: number): readonly DispatchEffect[] {
-    this.#effects = [];
     switch (input.type) {
       case "due":
         this.#due(input.service);
@@ -120,7 +120,7 @@ export class DispatchMachine {
         input satisfies never;
     }
     this.#expire(now);
-    return this.#effects;
+    return this.#effects.take();
   }
 
   #due(name: string): void {
@@ -146,7 +146,7 @@ export class DispatchMachine {
 
   #lookUp(service: Service): void {
     if (!this.#presence.ask(service)) return;
-    this.#effects.push({ type: "lookUp", service: service.name });
+    this.#effects.add({ type: "lookUp", service: service.name });
   }
 
   #claim(service: Service, most = Infinity): void {
@@ -154,7 +154,7 @@ export class DispatchMachine {
     if (limit === 0) return;
     service.wanted = false;
     const { name, policy: { attempts } } = service;
-    this.#effects.push({ type: "claim", service: name, limit, attempts });
+    this.#effects.add({ type: "claim", service: name, limit, attempts });
   }
 
   #claimed(name: string, claims: readonly Claim[], now: number): void {
@@ -220,7 +220,7 @@ export class DispatchMachine {
   }
 
   #report(event: DispatchEvent): void {
-    this.#effects.push({ type: "report", event });
+    this.#effects.add({ type: "report", event });
   }
 
   /** Gives what room there is to those that found none. */

@@ -11,8 +11,9 @@ const copyLimit = 4_096;
 const slabSize = 8_192;
 
 /**
- * Whether sockets can read into memory of ours. Else, Node takes 64 KiB from the system for each read and
- * gives most of it back, which costs more than all that is done with a small message. Deno and Bun do not.
+ * Only Node's sockets can be told what to read into, and only there is it worth it: left alone, Node takes
+ * 64 KiB from the system for each read and gives most of it back, which costs more than all that is done
+ * with a small message.
  */
 const isNode = !("Deno" in globalThis || "Bun" in globalThis);
 /** What all sockets read into; each copies what it got before the next one reads. */

@@ -18,7 +18,7 @@ export class Turn<Member extends Flushable> {
 
   /** The time, which is asked for once a turn: what is read in one was there at once. */
   get now(): number {
-    this.#begin();
+    this.#begin(); // so that it is forgotten at the turn's end
     return this.#now ??= performance.now();
   }
 
